@@ -3,6 +3,7 @@
 from stagecut.backends.configurations import apart as apart
 from stagecut.backends.configurations import configurations as configurations
 from stagecut.backends.configurations import configured as configured
+from stagecut.backends.configurations import helped as helped
 from stagecut.backends.configurations import quantises as quantises
 from stagecut.backends.configurations import ranged as ranged
 from stagecut.backends.configurations import serving as serving

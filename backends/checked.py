@@ -16,6 +16,7 @@ from typing import TypeVar, get_args
 from stagecut.backends.configurations import (
     apart,
     configurations,
+    helped,
     quantises,
     ranged,
     serving,
@@ -149,6 +150,11 @@ class CheckedBackend:
         name = self.device.name
         answer = _asked(lambda: apart(self.inner, callers), name, "", self.listener, name)
         return _text(name, "apart", answer, empty=True)
+
+    def helped(self, callers: int) -> str:
+        name = self.device.name
+        answer = _asked(lambda: helped(self.inner, callers), name, "", self.listener, name)
+        return _text(name, "helped", answer, empty=True)
 
     def serving(self, callers: int) -> str:
         name = self.device.name

@@ -59,6 +59,22 @@ class Apart(Protocol):
         ...
 
 
+@runtime_checkable
+class Helped(Protocol):
+    """What a backend with a thread for each caller may offer, too."""
+
+    def helped(self, callers: int) -> str:
+        """The configuration in which so many callers at once share further threads, which help
+        whoever calls; empty where there is none."""
+        ...
+
+
+def helped(backend: Backend, callers: int) -> str:
+    """The configuration in which so many callers at once share further threads; empty where there
+    is none."""
+    return backend.helped(callers) if isinstance(backend, Helped) and callers > 1 else ""
+
+
 def apart(backend: Backend, callers: int) -> str:
     """The configuration in which each of so many callers at once has a session of its own; empty
     where there is none."""

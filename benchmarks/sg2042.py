@@ -111,7 +111,7 @@ class Drawn:
             pools_of(self.server),
             counts,
             inputs=CYCLES * sum(counts),
-            limit=in_flight(counts, 1, period_s, sum(alone_s)),
+            limit=in_flight(counts, (1,) * len(counts), period_s, sum(alone_s)),
             spacing_s=period_s,
         )
         return 1 / found.period_s

@@ -290,7 +290,7 @@ def _predicted(machine: ThisServer, placement: Placement, batch: int = 1) -> flo
         placement.replicas,
         inputs=12 * every * batch,
         limit=(every + len(placement.stages)) * batch,
-        batch=batch,
+        batches=(batch,) * len(placement.replicas),
         spacing_s=alone_s / (every * batch),
     )
     return 1 / found.period_s

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import ceil
-from statistics import median
+from statistics import geometric_mean, median
 
 from stagecut import backends
 from stagecut.compiler.effort import STREAM_ROUNDS
@@ -24,7 +24,7 @@ from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
-from stagecut.passes.gate.gate import by_samples
+from stagecut.passes.gate.gate import AS_GOOD, by_samples
 from stagecut.passes.gate.noise import median_interval
 from stagecut.passes.gate.stream_gate import TURN_S
 from stagecut.passes.profile.rounds import Rounds, interleave
@@ -58,7 +58,7 @@ class Runner:
             known.most_in_flight,
             self.measurements.context.settings.clock,
             ceil(FEW / known.batch),
-            known.batch,
+            known.batches,
             None if self.full is None else self.full._executor(known, stack),
         )
 
@@ -109,8 +109,13 @@ class Race:
 
     @property
     def is_faster(self) -> bool:
-        """Whether batches clearly take less time by input."""
-        return median_interval(self.ratios).high < 1
+        """Whether batches clearly take less time by input; or, after as many rounds as there is
+        time for, whether single inputs are not as good as they are, as in any gate: by more than a
+        fiftieth, in the median and on average."""
+        if median_interval(self.ratios).high < 1:
+            return True
+        worst = max(self.ratio, geometric_mean(self.ratios))
+        return len(self.ratios) >= _LEAST_TOLD and worst * AS_GOOD < 1
 
 
 def raced(alone: Runner, together: Runner) -> Race | None:

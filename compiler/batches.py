@@ -49,12 +49,24 @@ LEAST_S = 2e-4
 class Found:
     """The `size` with which whole replicas are fastest, the `program` of such a batch, and the
     devices that are `near` the fastest with it; a size of one, and no program, where one input at a
-    time is as good. `tried` says what was seen of each size, and what was not tried."""
+    time is as good. `tried` says what was seen of each size, and what was not tried; `widest` is
+    the largest whose inputs came out as they do alone."""
 
     size: int = 1
     program: Program | None = None
     near: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
+    widest: "Widest | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Widest:
+    """So many inputs in a call, their program, and the least that the seconds from one call of
+    whole replicas to the next can be, by device."""
+
+    size: int
+    program: Program
+    least_s: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +119,7 @@ class Batches:
             else:
                 best = seen.run.period_s / size / alone_s
                 found = Found(size, program, _near(seen), tried)
+            found = replace(found, widest=Widest(size, program, seen.least_s))
             calls = calls.with_calls(size, seen.least_s)
             before_s = calls.known_s(best * alone_s)
             size *= 2
@@ -155,7 +168,7 @@ class Batches:
         """The program of `size` inputs, with different ones for samples: none that are stretched
         or hold no numbers, which may take longer than others."""
         base = self.measurements.program
-        feeds = _stack(self._usual(size))
+        feeds = stack(usual(self.measurements.answers.reference, size))
         bound = bind(self.opened, feeds, base.source)
         return replace(
             bound,
@@ -164,11 +177,6 @@ class Batches:
             defaults=base.defaults,
             carried=base.carried,
         )
-
-    def _usual(self, size: int) -> Sequence[InputSet]:
-        sets = self.measurements.answers.reference.sets
-        usual = [each for each in sets if not each.stretched and not each.numbers]
-        return [usual[at % len(usual)] for at in range(size)]
 
     def _come_out_alike(self, together: Answers, size: int) -> bool:
         """Whether each input comes out as it does alone, stacked with others, on the reference."""
@@ -180,8 +188,8 @@ class Batches:
 
     def _is_alike(self, alone: Answers, together: Reference, parts: Sequence[InputSet]) -> bool:
         names = [part.name for part in parts]
-        known = names == [part.name for part in self._usual(len(parts))]
-        stacked = InputSet(SAMPLES if known else ", ".join(names), _stack(parts))
+        known = names == [part.name for part in usual(alone.reference, len(parts))]
+        stacked = InputSet(SAMPLES if known else ", ".join(names), stack(parts))
         outputs = together.once(stacked)
         if isinstance(outputs, str):
             raise EngineError(outputs, where=stacked.name)
@@ -194,6 +202,13 @@ class Batches:
         )
 
 
+def usual(reference: Reference, size: int) -> Sequence[InputSet]:
+    """So many inputs to stack: none that are stretched or hold no numbers, which may take longer
+    than others; the same ones again where there are fewer."""
+    found = [each for each in reference.sets if not each.stretched and not each.numbers]
+    return [found[at % len(found)] for at in range(size)]
+
+
 def _batches(sets: Sequence[InputSet], size: int) -> Iterator[Sequence[InputSet]]:
     """`size` at a time, so that each stands beside others: very large ones beside usual ones show
     what a scale or a limit over all of a batch would hide."""
@@ -201,7 +216,7 @@ def _batches(sets: Sequence[InputSet], size: int) -> Iterator[Sequence[InputSet]
         yield [sets[0], *(sets[(first + at) % len(sets)] for at in range(1, size))]
 
 
-def _stack(parts: Sequence[InputSet]) -> Feeds:
+def stack(parts: Sequence[InputSet]) -> Feeds:
     names = parts[0].feeds
     return {name: np.concatenate([part.feeds[name] for part in parts]) for name in names}
 

@@ -105,7 +105,7 @@ def _planned(shipped: _Stream) -> PlannedStream:
     found = shipped.account
     return PlannedStream(
         shipped.stream.replicas,
-        1,
+        (1,) * len(shipped.stream.replicas),
         found.period_s,
         found.latency_s,
         found.basis,

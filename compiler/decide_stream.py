@@ -122,7 +122,7 @@ class DecideStream:
             expanded_without(expanded, faults),
             costs,
             costs_text,
-            _certificate(solution),
+            certificate_of(solution),
             {},
             rivals,
             compared,
@@ -169,7 +169,7 @@ class DecideStream:
             front = self._front(allowed)
         return PlannedStream(
             shipped.stream.replicas,
-            1,
+            (1,) * len(shipped.stream.replicas),
             account.period_s,
             account.latency_s,
             account.basis,
@@ -191,7 +191,9 @@ class DecideStream:
         period_s = account.period_s if seen is None else max(account.period_s, seen.median_s)
         most_s = most_latency_s(self.limits) * account.period_s / period_s if period_s else math.inf
         replicas = shipped.stream.replicas
-        return in_flight(replicas, 1, account.period_s, account.latency_s, most_s)
+        return in_flight(
+            replicas, (1,) * len(replicas), account.period_s, account.latency_s, most_s
+        )
 
     def _with_another_core(self, costs: CostTable, solution: StreamSolution) -> FrontPoint | None:
         """Nothing where no device uses any, or none is faster then than the best without."""
@@ -280,7 +282,8 @@ def _point(solution: StreamSolution) -> FrontPoint:
     return FrontPoint(account.period_s, account.latency_s, stages, account.basis)
 
 
-def _certificate(solution: StreamSolution) -> Certificate:
+def certificate_of(solution: StreamSolution) -> Certificate:
+    """What a plan says of a stream's proof."""
     proof = solution.certificate
     return Certificate(
         "throughput",

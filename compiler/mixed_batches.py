@@ -4,24 +4,27 @@
     in eights     embed 8 ms   blocks 24 ms  head 32 ms            8 ms an input
     mixed         embed 1 ms   blocks 3 ms (in eights)  head 2 ms  6 ms an input, by the costs
 
-In a stream that runs, either all stages take several inputs or none does. With the costs of both,
-one table has every device of the host twice, and the solver proves how much faster any pipeline of
-these could be that chooses for each stage.
+With the costs of both, one table has every device of the host twice, and the solver proves how much
+faster any pipeline of these could be that chooses for each stage. Whether it is, is seen when it
+runs: mixed_stream.py.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from stagecut.compiler.ir.batching import in_batches
 from stagecut.compiler.ir.costs import CostTable, NodeCosts
 from stagecut.compiler.ir.errors import UnplaceableError
 from stagecut.compiler.ir.machine import HOST, Device
+from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream import StreamSolution
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.ir.units import enough
 from stagecut.passes.partition.restrict import without
 from stagecut.passes.partition.throughput.throughput import Throughput
+from stagecut.passes.profile.loaded import ObservedCall, loaded
 
 #: Costs of single inputs and of batches were measured at different times, and what is no more than
 #: that part faster by them says nothing.
@@ -34,14 +37,35 @@ Known = TypeVar("Known")
 
 @dataclass(frozen=True, slots=True)
 class MixedBatches:
-    """The stream found in which each stage takes one input or `size`; where all take as many, the
-    best found has `uniform_s` from one input to the next. `elsewhere`: whether there are devices in
-    other memories, which take no part."""
+    """The stream found by `table` in which each stage takes one input or `size`; where all take as
+    many, the best found has `uniform_s` from one input to the next. `elsewhere`: whether there are
+    devices in other memories, which take no part."""
 
     size: int
+    table: CostTable
     solution: StreamSolution
     uniform_s: float
     elsewhere: bool = False
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """The inputs in a call of each stage."""
+        return tuple(load.batch for load in self.solution.account.stages)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """On the devices that run them, whatever the costs call these."""
+        table, size = self.table, self.size
+        own = {in_batches(each.name, size): each.name for each in table.machine.devices}
+        return tuple(
+            Stage(own.get(stage.device, stage.device), stage.nodes)
+            for stage in self.solution.stream.schedule.stages
+        )
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether stages differ in how many inputs they take, and gain by that."""
+        return self.gain > WORTH and len({*self.batches}) > 1
 
     @property
     def gain(self) -> float:
@@ -55,9 +79,9 @@ class MixedBatches:
         least_s = proof.period_s if proof.open_gap else self.solution.account.period_s
         return self.uniform_s / least_s - 1
 
-    def __str__(self) -> str:
+    def told(self, then: str) -> str:
         """`stages with 1 or 8 inputs in a call, as each is best: by the costs no pipeline of
-        contiguous stages is more than 1.2% faster`."""
+        contiguous stages is more than 1.2% faster`; `then` is what became of one that is."""
         here = " on the host's devices" if self.elsewhere else ""
         head = f"stages{here} with 1 or {self.size} inputs in a call, as each is best: by the costs"
         if self.gain <= WORTH:
@@ -68,7 +92,7 @@ class MixedBatches:
         period = enough(self.solution.account.period_s)
         known = f"; {self._bound}" if self.solution.certificate.open_gap else ""
         faster = f"({self.gain:.1%} faster{known})"
-        return f"{head} an input every {period} {faster}, which is not run: {shown}"
+        return f"{head} an input every {period} {faster}: {shown}{then and f'; {then}'}"
 
     @property
     def _bound(self) -> str:
@@ -80,10 +104,15 @@ class MixedBatches:
 
 
 def mixed_batches(
-    alone: CostTable, together: CostTable, size: int, limits: tuple[Limit, ...]
+    alone: CostTable,
+    together: CostTable,
+    size: int,
+    limits: tuple[Limit, ...],
+    seen: Iterable[ObservedCall] = (),
 ) -> MixedBatches | None:
     """Of costs of single inputs and of calls of `size`, both as they are in streams; None where
-    they are not of the same nodes, or nothing keeps to the limits."""
+    they are not of the same nodes, or nothing keeps to the limits. What was `seen` of stages in
+    such a stream counts there, whatever they cost where all take as many."""
     here, there = _on_host(alone), _on_host(together)
     table = mixed_table(here, there, size)
     if table is None:
@@ -92,7 +121,9 @@ def mixed_batches(
     solver = Throughput(limits)
     try:
         uniform = [_period_s(solver, here), _period_s(solver, without(table, single))]
-        return MixedBatches(size, solver(table), min(uniform), (here, there) != (alone, together))
+        mended = loaded(table, seen)
+        elsewhere = (here, there) != (alone, together)
+        return MixedBatches(size, mended, solver(mended), min(uniform), elsewhere)
     except UnplaceableError:
         return None
 
@@ -119,7 +150,7 @@ def mixed_table(alone: CostTable, together: CostTable, size: int) -> CostTable |
     if [_shape(node) for node in alone.nodes] != [_shape(node) for node in together.nodes]:
         return None
     taken = [each for each in together.machine.devices if each.memory == HOST]
-    names = {each.name: f"{each.name} in {size}s" for each in taken}
+    names = {each.name: in_batches(each.name, size) for each in taken}
     devices = (*alone.machine.devices, *(_batched(each, names, size) for each in taken))
     known = alone.machine.units_of
     if any(each.keeps_busy not in known for each in taken):

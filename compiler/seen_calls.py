@@ -26,9 +26,14 @@ class SeenCalls:
             self._calls.pop(stage, None)
             self._calls[stage] = ObservedCall(stage, median(calls_s))
 
+    @property
+    def calls(self) -> Iterable[ObservedCall]:
+        """In the order in which they were seen."""
+        return [*self._calls.values()]
+
     def of(self, costs: CostTable) -> Iterable[ObservedCall]:
         """Those of stages that may still be chosen, in the order in which they were seen."""
-        return [call for call in self._calls.values() if can_run(costs, call.stage)]
+        return [call for call in self.calls if can_run(costs, call.stage)]
 
     def hold_for(self, solution: StreamSolution) -> bool:
         """Whether all of its stages were run, and cost what they took then."""

@@ -56,6 +56,9 @@ from stagecut.runtime.stream.full import FEW, FullStream
 #: what their stages cost.
 _FURTHER_TURNS, _FURTHER_OF = 2, 3
 
+#: What is slower by no more than this part in threads is tried in processes, too.
+_ABOUT_AS_FAST = 1.05
+
 #: What a process takes before it has any weights.
 _LIBRARIES_BYTES = 200 << 20
 
@@ -177,7 +180,9 @@ class StreamField:
 
     def _running(self, entry: Entry) -> BuiltStream:
         replicas, account = entry.proposal.stream.replicas, entry.proposal.account
-        limit = in_flight(replicas, 1, account.period_s, account.latency_s, self._most_latency_s)
+        ones = (1,) * len(replicas)
+        most_s = self._most_latency_s
+        limit = in_flight(replicas, ones, account.period_s, account.latency_s, most_s)
         clock, least = self._settings.clock, self._least
         full = partial(FullStream, replicas=replicas, limit=limit, clock=clock, least=least)
         return BuiltStream(entry.proposal, ReadiedStream(entry.readied, full))
@@ -216,8 +221,8 @@ class StreamField:
 
     def _enter_configured(self, *, apart: bool) -> None:
         """Whole replicas near the best once more, in every configuration that their device offers
-        for when nothing else competes with it, and `apart`, each by a session of its own; where
-        there is time."""
+        for when nothing else competes with it, with threads that all callers share, and `apart`,
+        each by a session of its own; where there is time."""
         if self._settings.effort == "quick":
             return
         context = self._measurements.context
@@ -226,8 +231,10 @@ class StreamField:
             plain = each.proposal.id
             if plain.kind is not ContenderKind.SINGLE or len(each.built.staged.programs) > 1:
                 continue
-            offered = backends.configurations(context.backends[plain.device])
-            for configuration in (*offered, *(self._apart(each) if apart else ())):
+            engine, callers = context.backends[plain.device], sum(each.proposal.stream.replicas)
+            offered = (*backends.configurations(engine), backends.helped(engine, callers))
+            separate = self._apart(each) if apart else ()
+            for configuration in filter(None, (*offered, *separate)):
                 id_ = replace(plain, configuration=configuration)
                 try:
                     self._entries.append(self._configured(replace(each.proposal, id=id_), each))
@@ -263,7 +270,7 @@ class StreamField:
         return replace(entry, turn=self._gate.first_turn(self._running(entry), feeds))
 
     def _enter_in_processes(self) -> None:
-        """The fastest stream of several replicas once more, each in a process of its own, with and
+        """The fastest streams of several replicas once more, each in a process of its own, with and
         without CPUs of its own; where there is time. However fast one call on more threads is:
         what keeps replicas in threads from being faster may be gone in processes."""
         timed = [each for each in self._entries if each.turn is not None]
@@ -271,31 +278,37 @@ class StreamField:
         timed = [each for each in timed if sum(each.proposal.stream.replicas) > 1]
         if not timed or self._settings.effort == "quick":
             return
-        fastest = self._fastest(timed)
         hostings: Sequence[Hosting] = ("processes", "pinned processes")
-        for hosting in hostings:
-            id_ = replace(fastest.proposal.id, hosting=hosting)
-            if not has_room(fastest.proposal, _LIBRARIES_BYTES):
-                self._dropped.append(f"stream {id_} is left out: memory is short for processes")
-                continue
-            proposal = replace(fastest.proposal, id=id_, hosting=hosting)
-            try:
-                entry = self._in_processes(proposal, fastest)
-            except EngineError as error:
-                self._drop(f"stream {id_} is left out: {error.problem}", error)
-                continue
-            self._entries.append(entry)
+        for each in self._fastest(timed):
+            for hosting in hostings:
+                id_ = replace(each.proposal.id, hosting=hosting)
+                if not has_room(each.proposal, _LIBRARIES_BYTES):
+                    self._dropped.append(f"stream {id_} is left out: memory is short for processes")
+                    continue
+                proposal = replace(each.proposal, id=id_, hosting=hosting)
+                try:
+                    self._entries.append(self._in_processes(proposal, each))
+                except EngineError as error:
+                    self._drop(f"stream {id_} is left out: {error.problem}", error)
 
-    def _fastest(self, timed: Sequence[Entry]) -> Entry:
-        """Of those near the best, by another turn each, one right behind the other: between their
-        first ones there was time for other work to come and go."""
+    def _fastest(self, timed: Sequence[Entry]) -> Sequence[Entry]:
+        """The fastest of those near the best, and what is about as fast on another device, by
+        another turn each, one right behind the other: between their first ones there was time for
+        other work to come and go."""
         best_s = min(each.seen_s for each in timed)
         near = [each for each in timed if each.is_near(best_s)]
         if len(near) == 1:
-            return near[0]
+            return near
         feeds = self._measurements.program.feeds
         seen_s = [self._gate.turn(self._running(each), feeds).run.period_s for each in near]
-        return near[seen_s.index(min(seen_s))]
+        found = sorted(zip(seen_s, range(len(near)), strict=True))
+        most_s = _ABOUT_AS_FAST * found[0][0]
+        return [
+            near[at]
+            for place, (period_s, at) in enumerate(found)
+            if not place
+            or (period_s <= most_s and near[at].proposal.id.kind is ContenderKind.SINGLE)
+        ]
 
     def _in_processes(self, proposal: StreamProposal, threads: Entry) -> Entry:
         """`threads` is the same stream in this process."""

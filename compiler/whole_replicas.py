@@ -108,7 +108,7 @@ def turn_of(
     """A turn of a stream whose engines have run before."""
     settings, account = measurements.context.settings, proposal.account
     replicas = proposal.stream.replicas
-    limit = in_flight(replicas, 1, account.period_s, account.latency_s)
+    limit = in_flight(replicas, (1,) * len(replicas), account.period_s, account.latency_s)
     stream = FullStream(executor, replicas, limit, settings.clock, least)
     gate = StreamGate(settings.clock, settings.cpu_clock, silent, STREAM_ROUNDS[settings.effort])
     return gate.turn(BuiltStream(proposal, stream), measurements.program.feeds)

@@ -1,4 +1,5 @@
-"""A variant whose inputs stream one by one, and one for full batches of them, made one plan."""
+"""A variant whose inputs stream one by one, and one for full batches of them, made one plan; and
+what became of them in turns with each other."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ def with_batches(
     together = batched.stream
     if together is None:
         raise AssertionError("it was made to stream")
+    batches = (size,) * len(together.replicas)
     period_s = together.period_s / size
     latency_s = together.latency_s + (size - 1) * period_s
     most_s = most_latency_s(limits)
@@ -50,12 +52,12 @@ def with_batches(
         ),
         stream=replace(
             together,
-            batch=size,
+            batches=batches,
             period_s=period_s,
             latency_s=latency_s,
             another=None,
             front=(),
-            in_flight=in_flight(together.replicas, size, period_s, latency_s, most_s),
+            in_flight=in_flight(together.replicas, batches, period_s, latency_s, most_s),
         ),
     )
 
@@ -83,6 +85,22 @@ def with_slower(planned: PlannedVariant, batched: Contender, ratio: float) -> Pl
     return replace(planned, contenders=(*planned.contenders, told))
 
 
+def with_mixed(
+    made: PlannedVariant, before: PlannedVariant, best: Contender, mixed: Contender
+) -> PlannedVariant:
+    """What was `made` so that stages differ in how many inputs they take, with the contenders of
+    what was the best `before`; `best` and `mixed` have the figures of their turns."""
+    lost = replace(best, chosen=False, trace=None, why=versus(best, mixed))
+    others = (
+        lost if each.id == best.id else replace(each, chosen=False, trace=None)
+        for each in before.contenders
+    )
+    chosen = replace(mixed, chosen=True, why=made.shipped.why)
+    tried = () if before.stream is None else before.stream.tried
+    stream = None if made.stream is None else replace(made.stream, tried=tried)
+    return replace(made, contenders=(*others, chosen), stream=stream)
+
+
 def with_rivals(planned: PlannedVariant, others: PlannedVariant) -> PlannedVariant:
     """The variant with the whole replicas that only `others` had, too; none of them is chosen."""
     known = {contender.id for contender in planned.contenders}
@@ -105,10 +123,11 @@ def same_threads(planned: PlannedVariant, batched: PlannedVariant) -> bool:
 
 def by_input(contender: Contender, size: int) -> Contender:
     """Its times for one of the `size` inputs of each call."""
+    batches = (size,) * contender.stages
     return replace(
         contender,
-        id=replace(contender.id, batch=size),
-        also=tuple(replace(each, batch=size) for each in contender.also),
+        id=replace(contender.id, batches=batches),
+        also=tuple(replace(each, batches=batches) for each in contender.also),
         median_s=contender.median_s / size,
         min_s=contender.min_s / size,
         max_s=contender.max_s / size,

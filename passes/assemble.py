@@ -13,7 +13,7 @@ from stagecut.compiler.ir.checks import Checks, OutputDifference
 from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Backend, StagedSchedule, StageProgram
-from stagecut.compiler.ir.graph import Dims, Node, Value
+from stagecut.compiler.ir.graph import Dims, Graph, Node, Value
 from stagecut.compiler.ir.objective import Objective
 from stagecut.compiler.ir.plan import PlannedNode, PlannedRun, PlannedStage, PlannedVariant
 from stagecut.compiler.ir.planned_stream import PlannedStream
@@ -99,29 +99,8 @@ class Assemble:
     def _run(
         self, staged: StagedSchedule, account: Account, observed_s: Sequence[float]
     ) -> PlannedRun:
-        """`observed_s` is what the gate measured for each stage; empty where it did not run
-        them."""
-        pairs = zip(staged.schedule.stages, staged.programs, strict=True)
-        return PlannedRun(
-            staged.schedule,
-            account,
-            tuple(
-                self._stage(stage, program, stage_s)
-                for (stage, program), stage_s in zip_longest(pairs, observed_s)
-            ),
-            staged.homes,
-        )
-
-    def _stage(self, stage: Stage, program: StageProgram, observed_s: float | None) -> PlannedStage:
-        nodes = (self.expanded.graph.node_named[name] for name in stage.nodes)
-        estimates = (self.backends[stage.device].estimate(node) for node in nodes)
-        return PlannedStage(
-            file=f"{self.prefix}{program.name}.onnx",
-            inputs=tuple(map(_port, program.inputs)),
-            outputs=tuple(map(_port, program.outputs)),
-            load_s=math.fsum(estimate.load_s for estimate in estimates if estimate is not None),
-            observed_s=observed_s,
-        )
+        graph, engines = self.expanded.graph, self.backends
+        return planned_run(staged, account, observed_s, graph, engines, self.prefix)
 
     def _node(self, node: Node) -> PlannedNode:
         return PlannedNode(
@@ -138,6 +117,42 @@ class Assemble:
                 if math.isfinite(total)
             },
         )
+
+
+def planned_run(
+    staged: StagedSchedule,
+    account: Account,
+    observed_s: Sequence[float],
+    graph: Graph,
+    engines: Mapping[str, Backend],
+    prefix: str,
+) -> PlannedRun:
+    """A schedule as a plan has it. `observed_s` is what the gate measured for each stage; empty
+    where it did not run them. `prefix` begins the names of the stages' files."""
+    pairs = zip(staged.schedule.stages, staged.programs, strict=True)
+    stages = tuple(
+        _planned_stage(stage, program, stage_s, graph, engines, prefix)
+        for (stage, program), stage_s in zip_longest(pairs, observed_s)
+    )
+    return PlannedRun(staged.schedule, account, stages, staged.homes)
+
+
+def _planned_stage(
+    stage: Stage,
+    program: StageProgram,
+    observed_s: float | None,
+    graph: Graph,
+    engines: Mapping[str, Backend],
+    prefix: str,
+) -> PlannedStage:
+    estimates = (engines[stage.device].estimate(graph.node_named[name]) for name in stage.nodes)
+    return PlannedStage(
+        file=f"{prefix}{program.name}.onnx",
+        inputs=tuple(map(_port, program.inputs)),
+        outputs=tuple(map(_port, program.outputs)),
+        load_s=math.fsum(estimate.load_s for estimate in estimates if estimate is not None),
+        observed_s=observed_s,
+    )
 
 
 def _port(value: Value) -> Port:

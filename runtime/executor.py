@@ -9,6 +9,8 @@ from operator import itemgetter
 from time import perf_counter
 from typing import Any, Literal
 
+import numpy as np
+
 from stagecut.compiler.ir.device import (
     Backend,
     Executable,
@@ -101,7 +103,23 @@ class Executor:
 
     def by_stage(self, feeds: Feeds) -> "Passage":
         """As `outputs`, a stage at a time, each in any thread."""
-        return Passage(self._filled(feeds), self._actions, self._ends, self._handed_back)
+        return self._passing(self._filled(feeds), 0)
+
+    def joined(self, passages: Sequence["Passage"]) -> "Passage":
+        """One passage of several, which are before the same stage of schedules like this one: what
+        they hand on there is stacked on axis 0. Raises ValueError where it cannot be."""
+        values = zip(*(each.slots for each in passages), strict=True)
+        slots = [None if some[0] is None else np.concatenate(some) for some in values]
+        return self._passing(slots, passages[0].stage)
+
+    def part(self, passage: "Passage", at: int, of: int) -> "Passage":
+        """The passage of the rows `at` of `of` inputs that are stacked in another one, which stays
+        as it is: these are views. Raises ValueError where they cannot be told."""
+        slots = [None if each is None else _rows(each, at, of) for each in passage.slots]
+        return self._passing(slots, passage.stage)
+
+    def _passing(self, slots: list[Any], stage: int) -> "Passage":
+        return Passage(slots, self._actions, self._ends, self._handed_back, stage)
 
     def run(self, feeds: Feeds) -> tuple[dict[str, Tensor], Trace]:
         """As `outputs`, with what the run did and when."""
@@ -127,7 +145,7 @@ class Passage:
     """The way of some inputs through the stages of a schedule, each with its transfers: a stage in
     a memory of its own brings what it reads from the host's, and takes back what it writes."""
 
-    __slots__ = ("_actions", "_ends", "_handed_back", "_slots", "_stage")
+    __slots__ = ("_actions", "_ends", "_handed_back", "slots", "stage")
 
     def __init__(
         self,
@@ -135,24 +153,34 @@ class Passage:
         actions: Sequence[Callable[[list[Any]], object]],
         ends: Sequence[int],
         handed_back: Callable[[Sequence[Any]], dict[str, Tensor]],
+        stage: int = 0,
     ) -> None:
-        self._slots = slots
+        """It is before `stage`, with the values in `slots` that stages from there on read."""
+        self.slots = slots
         self._actions = actions
         self._ends = ends
         self._handed_back = handed_back
-        self._stage = 0
+        self.stage = stage
 
     def advance(self) -> bool:
         """Run the next stage; whether it was the last."""
-        first, end = self._ends[self._stage : self._stage + 2]
+        first, end = self._ends[self.stage : self.stage + 2]
         for action in self._actions[first:end]:
-            action(self._slots)
-        self._stage += 1
-        return self._stage == len(self._ends) - 1
+            action(self.slots)
+        self.stage += 1
+        return self.stage == len(self._ends) - 1
 
     def outputs(self) -> dict[str, Tensor]:
         """By name, once the last stage has run."""
-        return self._handed_back(self._slots)
+        return self._handed_back(self.slots)
+
+
+def _rows(tensor: Tensor, at: int, of: int) -> Tensor:
+    """Those of one input of several that are stacked on axis 0."""
+    rows, left = divmod(len(tensor), of)
+    if left:
+        raise ValueError(f"{len(tensor)} rows of {of} inputs")
+    return tensor[at * rows : (at + 1) * rows]
 
 
 def _ends(staged: StagedSchedule, memory_of: Mapping[str, str]) -> list[int]:

@@ -46,8 +46,9 @@ def variants_of(
     by_shapes = {variant.shapes: variant for variant in variants}
     for variant in variants:
         if variant.stream is not None and variant.stream.batch > 1:
-            full = stacked(variant.shapes, variant.stream.batch)
-            variant.batched = by_shapes.get(full)
+            full = by_shapes.get(stacked(variant.shapes, variant.stream.batch))
+            if full is not None and not (variant.stream.mixes and full.is_fallback):
+                variant.batched = full
     return variants
 
 

@@ -1,6 +1,6 @@
 """One variant of a plan, ready to run at the shapes it was profiled with, and at any other."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -166,10 +166,11 @@ class Variant:
 
     def passes(self, shapes: Shapes) -> bool:
         """Whether `passage` can be asked for inputs of these `shapes`: at others than the profiled
-        ones only after `outputs`."""
+        ones only after `outputs`, and not where stages differ in how many inputs they take."""
         if self.batched is not None and shapes == self.batched.shapes:
             return True
-        return shapes == self.shapes or self._unprofiled.has_run
+        mixes = self.stream is not None and self.stream.mixes
+        return shapes == self.shapes or (self._unprofiled.has_run and not mixes)
 
     def passage(self, feeds: Feeds, shapes: Shapes) -> Passage:
         """As `outputs`, a stage at a time. Where that raises EngineError or ModelError, `outputs`
@@ -180,6 +181,23 @@ class Variant:
         if self.batched is not None and shapes == self.batched.shapes:
             return self.batched.passage(feeds, shapes)
         return self._at_other(shapes).passage(inputs, shapes)
+
+    def joined(self, passages: Sequence[Passage]) -> Passage:
+        """One for a full batch, of as many of single inputs, which are before the same stage."""
+        if self.batched is None:
+            raise AssertionError("it has no full batches")
+        return self.batched.streaming.joined(passages)
+
+    def part(self, passage: Passage, at: int, of: int) -> Passage:
+        """That of a single input, of one for a full batch."""
+        return self.streaming.part(passage, at, of)
+
+    @property
+    def streaming(self) -> Executor:
+        """What runs inputs of the profiled shapes in streams, in this session's memory."""
+        if not isinstance(self._in_stream, Executor):
+            raise AssertionError("it runs elsewhere, or at any shape")
+        return self._in_stream
 
     def outputs(self, feeds: Feeds, shapes: Shapes) -> dict[str, Tensor]:
         """The outputs by name; `shapes` are those of `feeds`, which the model must admit.

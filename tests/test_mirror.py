@@ -24,6 +24,8 @@ ELSEWHERE = {
     "compiler/ir/program.py": "data without a rule of its own",
     "compiler/ir/recorded.py": "data without a rule of its own",
     "compiler/plan_entry.py": "its variants: test_pipeline.py; its batches: test_batches.py",
+    "compiler/mixed_plan.py": "what is made of it ships: test_mixed_stream.py",
+    "compiler/variant_batches.py": "test_batches.py, test_mixed_stream.py",
     "compiler/report/model/content.py": "data without a rule of its own",
     "compiler/report/page/marks.py": "drawn with the charts: test_charts.py",
     "compiler/report/terminal/": "golden files of what is printed: test_report.py",

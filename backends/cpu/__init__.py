@@ -17,7 +17,8 @@ def create(name: str, options: Mapping[str, str]) -> CpuBackend:
     `watts_per_thread=X` is what each thread is taken to draw while it runs. Threads of
     `cpu.parallel` that wait for each other sleep, or spin with `waiting=spin`, which ends with each
     run; `pinning=on` keeps each on a CPU of its own. All callers of a stage share a session; with
-    `sessions=N` so many at once have one each, and what ONNX Runtime makes of the weights.
+    `sessions=N` so many at once have one each, and what ONNX Runtime makes of the weights. With
+    `helpers=N` `cpu.serial` has so many threads beside those of its callers, who share them.
 
     `cpu.int8.serial`, `cpu.int4.parallel` and so on hold the weights of products in so many bits,
     in blocks of `block=N`, and quantise what these are multiplied with in blocks, too, or with
@@ -26,7 +27,8 @@ def create(name: str, options: Mapping[str, str]) -> CpuBackend:
     `weights=7|8` bits.
     """
     precision, scheme = _precision(name), _scheme(name, options)
-    waits = () if name.endswith(".serial") else ("waiting", "pinning")
+    serial = name.endswith(".serial")
+    waits = ("helpers",) if serial else ("waiting", "pinning")
     held_as = () if scheme is None else scheme.options
     kept = "f32" if scheme is None else scheme.named(precision)
     # of 7 bits or of 8 depends on the machine, a description does not
@@ -45,7 +47,8 @@ def create(name: str, options: Mapping[str, str]) -> CpuBackend:
         pins=pins,
         alone=alone,
         sessions=read.integer("sessions", default=1, at_least=1, at_most=MOST_THREADS),
-        parts="sessions" not in options and not (spins or pins),
+        helpers=read.integer("helpers", default=0, at_least=0, at_most=MOST_THREADS),
+        parts=not {"sessions", "helpers"} & {*options} and not (spins or pins),
         scheme=scheme,
     )
 

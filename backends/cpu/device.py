@@ -16,7 +16,8 @@ class CpuBackend:
 
     `spins` and `pins` are about the threads of a run; `alone` is as in backends/configurations.py.
     A stage is a session for all callers, or `sessions`, each with what the engine makes of the
-    weights, for so many callers at once; `parts` says whether it may be asked for these.
+    weights, for so many callers at once; or all of them share so many `helpers`, threads beside
+    their own. `parts` says whether it may be asked for either.
     With a `scheme`, products are quantised when a stage is prepared, and all else is as without:
     a stage may be the whole model, and the node around a product stays whole.
     """
@@ -28,6 +29,7 @@ class CpuBackend:
     pins: bool = False
     alone: tuple[str, ...] = ()
     sessions: int = 1
+    helpers: int = 0
     parts: bool = False
     scheme: Scheme | None = None
     held: Held = field(default_factory=Held, repr=False, compare=False)
@@ -68,7 +70,7 @@ class CpuBackend:
     def prepare(self, stage: StageProgram) -> Executable:
         from stagecut.backends.cpu import engine
 
-        threads = engine.Threads(self.device.cores, self.spins, self.pins)
+        threads = engine.Threads(self.device.cores + self.helpers, self.spins, self.pins)
         made = [
             engine.prepare(stage, threads, self.scheme, self.held) for _ in range(self.sessions)
         ]
@@ -77,8 +79,13 @@ class CpuBackend:
     def apart(self, callers: int) -> str:
         return f"sessions={callers}" if self.parts else ""
 
+    def helped(self, callers: int) -> str:
+        """As by who makes one session, and calls it from many threads."""
+        return f"helpers={callers - 1}" if self.parts and self.device.cores == 1 else ""
+
     def serving(self, callers: int) -> str:  # noqa: ARG002  # a session serves any number
         return ""
 
     def serving_one(self) -> str:
-        return "sessions=1" if self.sessions > 1 else ""
+        several = {"sessions=1": self.sessions > 1, "helpers=0": self.helpers > 0}
+        return ",".join(each for each, is_so in several.items() if is_so)

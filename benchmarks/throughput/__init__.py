@@ -5,9 +5,10 @@
 Each model has an open batch. What takes turns, each for a second and kept full (closed loop):
 
     stagecut                    compile --objective throughput, Session.stream
-    ONNX Runtime                one session on all CPUs; one of one thread with a caller for each
-                                CPU, inputs one by one and in batches; a session for each CPU;
-                                a process for each CPU, pinned
+    ONNX Runtime                one session on all CPUs, with one caller, and with one for each CPU;
+                                one of one thread with a caller for each CPU, inputs one by one, and
+                                in batches that are stacked already; a session for each CPU; a
+                                process for each CPU, pinned
     OpenVINO                    its throughput hint with AsyncInferQueue; its latency hint
     torch eager, torch.compile  native parallelism: one module on all CPUs
     torch eager, processes      a process for each CPU

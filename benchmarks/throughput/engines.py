@@ -22,7 +22,9 @@ def onnxruntime(model: Model, stack: ExitStack) -> Iterator[Rival]:
     cpus = usable_cpus()
     call = partial(_ort_call, model.path)
     whole = call(cpus)
-    yield Rival(f"ONNX Runtime, 1 session x {cpus} threads", callers([partial(whole, model.feeds)]))
+    once, name = partial(whole, model.feeds), f"ONNX Runtime, 1 session x {cpus} threads"
+    yield Rival(name, callers([once]))
+    yield Rival(f"{name}, {cpus} callers", callers([once] * cpus), cpus)
     shared = call(1)
     name = f"ONNX Runtime, 1 session x 1 thread, {cpus} callers"
     yield Rival(name, callers([partial(shared, model.feeds)] * cpus), cpus)

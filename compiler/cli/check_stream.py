@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from stagecut.compiler.cli.stream_verdict import Verdict, not_for_streams, told
 from stagecut.compiler.cli.tables import Given
 from stagecut.compiler.formats.stream_json import StoredStream, parse_stream, read_stream
-from stagecut.compiler.ir.batching import stacked
+from stagecut.compiler.ir.batching import in_batches, stacked
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.errors import CertificateError
 from stagecut.compiler.ir.plan import PlannedVariant
+from stagecut.compiler.ir.planned_stream import PlannedStream
+from stagecut.compiler.ir.schedule import Schedule, Stage
 from stagecut.compiler.ir.solution import Certificate, meets
-from stagecut.compiler.ir.stream import StreamAccount, stream_account
+from stagecut.compiler.ir.stream import StreamAccount, StreamSchedule, stream_account
 from stagecut.compiler.ir.stream_certificate import StreamCertificate
 from stagecut.compiler.ir.units import seconds
 from stagecut.passes.partition.throughput.verify import verify
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 class Proved:
     """A stream whose certificate is a proof."""
 
+    stream: StreamSchedule
     certificate: StreamCertificate
     account: StreamAccount
 
@@ -81,7 +84,7 @@ def _proved(table: CostTable, given: Given) -> Proved:
             where=str(given.path),
             fix="solve the table again; or leave such figures out",
         )
-    return Proved(certificate, account)
+    return Proved(stored.stream, certificate, account)
 
 
 def _stored(table: CostTable, given: Given) -> StoredStream:
@@ -95,12 +98,19 @@ def _stored(table: CostTable, given: Given) -> StoredStream:
 
 def _check_said(variants: Sequence[PlannedVariant], proofs: Sequence[Proved], path: "Path") -> None:
     """Raises CertificateError where a plan says something else of a variant than is proved: of one
-    that streams in batches, by input, what is proved of the variant for full batches."""
+    that streams in batches, by input, what is proved of the variant for full batches; of one whose
+    stages differ in that, what is proved of itself, and that it is this stream."""
     found = {_shapes(planned): proof for planned, proof in zip(variants, proofs, strict=True)}
     for planned in variants:
-        size = 1 if planned.stream is None else planned.stream.batch
+        stream = planned.stream
+        mixes = stream is not None and stream.mixes
+        size = 1 if stream is None or mixes else stream.batch
         proof = found.get(stacked(_shapes(planned), size))
-        if proof is None or not _is_said(planned.certificate, proof, size):
+        if (
+            proof is None
+            or not _is_said(planned.certificate, proof, size)
+            or not (stream is None or not mixes or _is_streamed(planned.schedule, stream, proof))
+        ):
             raise CertificateError(
                 f"what the plan says of its variant for {planned.profiled} is not what is proved",
                 where=str(path),
@@ -114,6 +124,25 @@ def _is_said(said: Certificate, proof: Proved, size: int) -> bool:
     pairs = ((said.total, proof.account.period_s), (said.lower_bound, certificate.lower_bound_s))
     return said.claim == claim and all(
         meets(one * size, other) and meets(other, one * size) for one, other in pairs
+    )
+
+
+def _is_streamed(schedule: Schedule, stream: PlannedStream, proof: Proved) -> bool:
+    """Whether a plan's stages, with as many replicas and inputs in a call, are those of the proof,
+    and come to what it says of them."""
+    pairs = zip(schedule.stages, stream.batches, strict=True)
+    stages = [Stage(in_batches(stage.device, size), stage.nodes) for stage, size in pairs]
+    known, account = proof.stream, proof.account
+    return (
+        stages == [*known.schedule.stages]
+        and stream.replicas == known.replicas
+        and all(
+            meets(one, other) and meets(other, one)
+            for one, other in (
+                (stream.period_s, account.period_s),
+                (stream.latency_s, account.latency_s),
+            )
+        )
     )
 
 

@@ -286,7 +286,8 @@ def _identity(contender: "Contender") -> dict[str, object]:
 def _id(contender: "ContenderId") -> dict[str, object]:
     counts = {"replicas": contender.replicas, "batch": contender.batch}
     more = {name: count for name, count in counts.items() if count > 1}
-    return {"kind": contender.kind, "device": contender.device, **more}
+    mixed = {"batches": contender.batches} if len({*contender.batches}) > 1 else {}
+    return {"kind": contender.kind, "device": contender.device, **more, **mixed}
 
 
 def _proof(certificate: "Certificate", objective: str) -> dict[str, object]:

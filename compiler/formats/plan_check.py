@@ -12,7 +12,7 @@ from stagecut.compiler.formats.archive import Archive
 from stagecut.compiler.formats.decoding_check import decoding_problems
 from stagecut.compiler.formats.plan_members import model_file
 from stagecut.compiler.formats.port_check import port_problems
-from stagecut.compiler.ir.batching import batching_problem
+from stagecut.compiler.ir.batching import batching_problem, mixing_problem, stacked
 from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.errors import PlanError, UsageError
 from stagecut.compiler.ir.machine import HOST, Machine, combined
@@ -85,6 +85,24 @@ def _in_entry(
     shapes = [tuple(port.shape for port in variant.inputs) for variant in variants]
     if len(set(shapes)) < len(shapes):
         yield f"entries.{name} has two variants for the same shapes"
+    for index, variant in enumerate(variants):
+        if variant.stream is not None and variant.stream.mixes:
+            where = f"entries.{name}.variants[{index}].stream"
+            yield from (f"{where}: {problem}" for problem in _in_mixed(variant, variants))
+
+
+def _in_mixed(variant: PlannedVariant, variants: Sequence[PlannedVariant]) -> Iterator[str]:
+    """Of a stream in which some stages take several inputs, and others one."""
+    size = 1 if variant.stream is None else variant.stream.batch
+    shapes = stacked([port.shape for port in variant.inputs], size)
+    full = [each for each in variants if tuple(port.shape for port in each.inputs) == shapes]
+    if not full:
+        yield f"there is no variant for {size} inputs"
+        return
+    run, other = variant.run, full[0].run
+    cuts = (run.schedule, run.stages), (other.schedule, other.stages)
+    if problem := mixing_problem(*cuts, variant.machine, size):
+        yield problem
 
 
 def _names_and_types(variant: PlannedVariant) -> object:

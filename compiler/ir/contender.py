@@ -28,24 +28,37 @@ class ContenderId:
     """Which contender: its kind, and the device that it is about, where it is about one.
 
     `configuration` are options that its single device has in this plan only, `waiting=spin`. In a
-    stream, a single device runs `replicas` of the whole model, with `batch` inputs in a call, and
-    `hosting` says where replicas run. Of several earlier optima, `attempt` is the number.
+    stream, a single device runs `replicas` of the whole model, `batches` are how many inputs a call
+    of each stage has, where it is more than one anywhere, and `hosting` says where replicas run. Of
+    several earlier optima, `attempt` is the number.
     """
 
     kind: ContenderKind
     device: str = ""
     configuration: str = ""
     replicas: Positive = 1
-    batch: Positive = 1
+    batches: tuple[Positive, ...] = ()
     hosting: Hosting = "threads"
     attempt: Positive = 1
 
     def __str__(self) -> str:
         """For people: `optimum`, `cpu.serial`, `cpu.parallel (waiting=spin)`, `npu first`,
-        `2 x cpu.serial in processes, batch 4`."""
+        `2 x cpu.serial in processes, batch 4`, `optimum, batches 1 > 8 > 1`."""
         where = "" if self.hosting == "threads" else f" in {self.hosting}"
-        batch = f", batch {self.batch}" if self.batch > 1 else ""
-        return f"{self._what}{where}{batch}"
+        return f"{self._what}{where}{self._batches}"
+
+    @property
+    def batch(self) -> int:
+        """Of the stages that take several inputs; 1 where none does."""
+        return max(self.batches, default=1)
+
+    @property
+    def _batches(self) -> str:
+        if self.batch == 1:
+            return ""
+        if len({*self.batches}) == 1:
+            return f", batch {self.batch}"
+        return f", batches {' > '.join(map(str, self.batches))}"
 
     @property
     def _what(self) -> str:

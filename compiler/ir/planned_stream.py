@@ -25,10 +25,11 @@ class FrontPoint:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStream:
-    """How a variant runs many inputs: `replicas` of each stage, up to `batch` inputs in a call.
+    """How a variant runs many inputs: `replicas` of each stage, up to so many of `batches` inputs
+    in a call of each, which is one or the same number for all.
 
     A call of several inputs has them stacked on axis 0, and hands back outputs that are. That each
-    then comes out as it does alone is for whoever writes a `batch` above 1 to have seen.
+    then comes out as it does alone is for whoever writes `batches` above 1 to have seen.
     `period_s` are the seconds from one input to the next, `latency_s` what one takes from end to
     end at that rate where none is before it; `in_flight` are there at most, 0 in plans that do not
     say so. `busy` is the part of the time that the replicas of each stage are at work, by
@@ -44,7 +45,7 @@ class PlannedStream:
     """
 
     replicas: tuple[Positive, ...]
-    batch: Positive
+    batches: tuple[Positive, ...]
     period_s: Amount
     latency_s: Amount
     basis: Basis
@@ -61,8 +62,18 @@ class PlannedStream:
     loads: tuple[Load, ...] = ()
 
     @property
+    def batch(self) -> int:
+        """Of the stages that take several inputs; 1 where none does."""
+        return max(self.batches, default=1)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether some stages take several inputs in a call, and others one."""
+        return len({*self.batches}) > 1
+
+    @property
     def most_in_flight(self) -> int:
-        known = in_flight(self.replicas, self.batch, self.period_s, self.latency_s)
+        known = in_flight(self.replicas, self.batches, self.period_s, self.latency_s)
         return self.in_flight or known
 
     def full_latency_s(self, period_s: float) -> float:
@@ -77,4 +88,11 @@ class PlannedStream:
                 f"{MOST_REPLICAS} and {MOST_BATCHED}",
                 where="stream",
                 fix="plan fewer replicas, or smaller batches",
+            )
+        sizes = {*self.batches} - {1}
+        if len(self.batches) != len(self.replicas) or len(sizes) > 1:
+            raise PlanError(
+                f"{len(self.replicas)} stages take {[*self.batches][:8]} inputs in a call",
+                where="stream",
+                fix="give each stage 1, or the number that all others above 1 have",
             )

@@ -56,29 +56,36 @@ _HANDED_S, _MOST_HANDED = 1e-3, 32
 
 def in_flight(
     replicas: Sequence[int],
-    batch: int,
+    batches: Sequence[int],
     period_s: float,
     latency_s: float = math.inf,
     most_s: float = math.inf,
 ) -> int:
     """How many inputs are in flight at most, by what is known of a stream's times; without a
-    latency, or a period (0), as many as keep all replicas at work.
+    latency, or a period (0), as many as keep all replicas at work. `batches` are the inputs in a
+    call of each stage.
 
     At the planned rate `latency_s / period_s` inputs are on their way; one more waits, so that no
-    replica ever does. Of batches one waits for each replica of the first stage: one that finds less
-    than a batch begins with a single input, which takes longer by itself.
+    replica ever does. Where more inputs are put together than were before, a batch waits for each
+    replica: one that finds less begins with a single input, which takes longer by itself.
 
     With n in flight each takes n * period_s from end to end (J. D. C. Little, "A proof for the
     queuing formula L = λW", 1961): so that it does not take more than `most_s`, there are fewer.
     """
-    waiting = batch if batch == 1 else batch * max(replicas[:1], default=1)
-    most = batch * (sum(replicas) + len(replicas) - 1) + waiting
+    pairs = [*zip(replicas, batches, strict=True)]
+    put_together = (
+        count * batch
+        for (count, batch), before in zip(pairs, (1, *batches), strict=False)
+        if batch > before
+    )
+    waiting = sum(put_together) or 1
+    most = sum(count * batch for count, batch in pairs) + sum(batches[1:]) + waiting
     if not period_s:
         return max(most, 2)
     most = min(most, math.ceil(min(latency_s / period_s, most)) + waiting)
     most = max(most, over_at_once(period_s), 2)
     allowed = most_s * (1 + TOLERANCE) / period_s
-    return most if allowed >= most else max(batch, int(allowed))
+    return most if allowed >= most else max(*batches, 1, int(allowed))
 
 
 def over_at_once(period_s: float) -> int:

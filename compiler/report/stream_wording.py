@@ -28,10 +28,19 @@ def streaming(summary: Summary) -> str:
     if stream is None:
         return ""
     stages = " → ".join(map(_places, stream.places))
-    batch = f", up to {stream.batch} inputs in a call" if stream.batch > 1 else ""
     latency = f"{time(stream.latency)} with {stream.in_flight} in flight"
     where = "" if stream.hosting == "threads" else f" in {stream.hosting}"
-    return f"streams through {stages}{where}{batch}; an input takes {latency}{_observed(stream)}"
+    through = f"{stages}{where}{_batches(stream)}"
+    return f"streams through {through}; an input takes {latency}{_observed(stream)}"
+
+
+def _batches(stream: Streaming) -> str:
+    """`, up to 8 inputs in a call`, or `, 1 → 8 inputs in a call` where stages differ."""
+    sizes = {*stream.batches}
+    if len(sizes) > 1:
+        return f", {' → '.join(map(str, stream.batches))} inputs in a call"
+    most = max(sizes, default=1)
+    return f", up to {most} inputs in a call" if most > 1 else ""
 
 
 def _observed(stream: Streaming) -> str:

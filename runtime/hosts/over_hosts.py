@@ -88,9 +88,10 @@ class OverHosts:
         are in it."""
         replicas = tuple(segment.window for segment in self.executor.segments)
         if self._streamed is None:
-            return PlannedStream(replicas, 1, 0.0, 0.0, self._basis)
-        most = in_flight(replicas, self._streamed.batch, self._streamed.period_s)
-        return replace(self._streamed, replicas=replicas, in_flight=most)
+            return PlannedStream(replicas, (1,) * len(replicas), 0.0, 0.0, self._basis)
+        batches = (1,) * len(replicas)  # there are no others over hosts
+        most = in_flight(replicas, batches, self._streamed.period_s)
+        return replace(self._streamed, replicas=replicas, batches=batches, in_flight=most)
 
 
 def hosts_of(machine: Machine) -> dict[str, str]:

@@ -66,19 +66,22 @@ def simulate(
     *,
     inputs: int,
     limit: int,
-    batch: int = 1,
+    batches: Sequence[int] = (),
     spacing_s: float = 0.0,
 ) -> Simulation:
     """Keep stages of so many replicas full, with `limit` in flight at most, until so many `inputs`
-    have left: more than one batch for each replica.
+    have left: more than one batch for each replica. Without `batches`, each stage takes one input
+    in a call; where they differ, as many as that or one.
 
     Of the first `limit` inputs one comes every `spacing_s`, as replicas that begin all at once
     would go on in step for ever. Deterministic.
     """
-    every = sum(replicas)
+    every, batch = sum(replicas), max(batches, default=1)
     if inputs <= every * batch:
         raise AssertionError((inputs, every, batch))
-    machine = _Machine(calls, pools, replicas, Scheduler(replicas, batch=batch, limit=limit))
+    full = len({*batches}) > 1
+    scheduler: Scheduler[int] = Scheduler(replicas, batches=batches, limit=limit, full=full)
+    machine = _Machine(calls, pools, replicas, scheduler)
     machine.run(inputs, spacing_s)
     stages = tuple(f"stage {stage}" for stage in range(len(replicas)))
     trace = StreamTrace(stages, tuple(machine.ended))

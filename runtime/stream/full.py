@@ -48,6 +48,12 @@ class Only:
     def outputs(self, feeds: Feeds, shapes: Shapes) -> Mapping[str, Tensor]:
         return self._for(shapes).outputs(feeds)
 
+    def joined(self, passages: Sequence[Passage]) -> Passage:
+        return (self.full or self.executor).joined(passages)
+
+    def part(self, passage: Passage, at: int, of: int) -> Passage:
+        return self.executor.part(passage, at, of)
+
     def _for(self, shapes: Shapes) -> Executor:
         return self.executor if self.full is None or shapes == self.shapes else self.full
 
@@ -57,8 +63,8 @@ class FullStream:
     """The stages of `executor` with as many `replicas` each, and so many inputs in flight at most;
     a StreamRunner. At the least, `least` calls count for each replica.
 
-    With a `batch` of more than one, inputs that are there when a call begins are run together by
-    `full`, or one of them by `executor`.
+    With more than one input in the calls of some stages (`batches`), those that are there when a
+    call begins are run together by `full`, or one of them by `executor`.
     """
 
     executor: Executor
@@ -66,7 +72,7 @@ class FullStream:
     limit: int
     clock: Callable[[], float] = perf_counter
     least: int = FEW
-    batch: int = 1
+    batches: tuple[int, ...] = ()
     full: Executor | None = None
 
     def run(self, feeds: Feeds, seconds: float) -> StreamRun:
@@ -76,8 +82,9 @@ class FullStream:
 
         Raises StageFault where an engine fails.
         """
-        every = sum(self.replicas) * self.batch
-        layout = Layout((), self.replicas, self.batch, self.limit, full=self.full is not None)
+        batches = self.batches or (1,) * len(self.replicas)
+        every = sum(self.replicas) * max(batches)
+        layout = Layout((), self.replicas, batches, self.limit, full=self.full is not None)
         pipeline = Pipeline(layout, self.clock)
         shapes = tuple(array.shape for array in feeds.values())
         only = Only(self.executor, shapes, self.full)
@@ -145,10 +152,13 @@ def whole_rounds(left_s: Sequence[float], every: int) -> Rounds:
 
 
 def _call_s(calls: Sequence[Call], rounds: Rounds) -> float:
-    """What the calls of a stage took that ended meanwhile: the mean, as it is this by which a
-    replica lets inputs through, whatever the usual call takes."""
-    counted = [each.took_s for each in calls if rounds.start_s < each.end_s <= rounds.end_s]
-    return statistics.fmean(counted or [each.took_s for each in calls])
+    """What the calls of a stage took that ended meanwhile, those of its full batches where it takes
+    any: the mean, as it is this by which a replica lets inputs through, whatever the usual call
+    takes."""
+    most = max(each.inputs for each in calls)
+    full = [each for each in calls if each.inputs == most]
+    counted = [each.took_s for each in full if rounds.start_s < each.end_s <= rounds.end_s]
+    return statistics.fmean(counted or [each.took_s for each in full])
 
 
 def _handed_s(calls: Sequence[Call]) -> float:

@@ -1,6 +1,9 @@
-"""Inputs that go through the stages of a variant together, stacked where there are several.
+"""Inputs that go through stages of a variant together, stacked where there are several.
 
 x: 1x8, 1x8, 2x8   ->   4x8   ->  stages  ->   4x3   ->   y: 1x3, 1x3, 2x3
+
+Where the next stage takes more inputs in a call, several groups become one; where it takes one,
+each goes on alone, with its rows of what all were handed, which are not copied.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,11 +20,34 @@ from stagecut.runtime.unprofiled_shapes import Shapes
 
 
 class Group:
-    """Items of one variant and of the same shapes; none where nobody wants them any more."""
+    """Items of one variant and of the same shapes; none where nobody wants them any more.
 
-    def __init__(self, items: Sequence[Item]) -> None:
+    They are where each of them has `come`, all in a group of as many, each in one of its own, or
+    one in a group of several; or else at the beginning.
+    """
+
+    def __init__(self, items: Sequence[Item], come: Sequence["tuple[Group, int]"] = ()) -> None:
         self.items: Sequence[Item] = items
+        self._come = come
         self._passage: Passage | None = None
+
+    @classmethod
+    def of(cls, items: Sequence[Item]) -> "Group":
+        """Those that are in a call: the group in which they were in the one before, where it is
+        theirs alone; in their first one, those that are still wanted."""
+        before = [item.group for item in items]
+        first = before[0]
+        if first is None:
+            found = cls([item for item in items if item.begins()])
+        elif all(each is first for each in before) and all(one in items for one in first.items):
+            return first
+        else:
+            wanted = [(one, one.group) for one in items if one.group and one in one.group.items]
+            come = [(group, group.items.index(one)) for one, group in wanted]
+            found = cls([one for one, _ in wanted], come)
+        for item in items:
+            item.group = found
+        return found
 
     def advance(self, *, to_end: bool = False) -> Sequence[Outputs | BaseException] | None:
         """Run the next stage, or all that are left; behind the last one, what became of each item.
@@ -44,7 +70,9 @@ class Group:
 
     def _advanced(self, *, to_end: bool) -> Feeds | None:
         """The outputs of all together; None where there are further stages."""
-        if self._passage is None:
+        if self._come:
+            self._passage = self._joined()
+        elif self._passage is None:
             feeds, shapes = self._stacked()
             variant = self.items[0].variant
             if not variant.passes(shapes):
@@ -54,6 +82,20 @@ class Group:
             if not to_end:  # batches may have more stages than single inputs have
                 return None
         return self._passage.outputs()
+
+    def _joined(self) -> Passage:
+        passages = [group.passage_of(at) for group, at in self._come]
+        self._come = ()  # what others still need of these groups they keep
+        return passages[0] if len(passages) == 1 else self.items[0].variant.joined(passages)
+
+    def passage_of(self, at: int) -> Passage:
+        """That of the item of this number, which goes on without the others."""
+        if self._passage is None:
+            raise AssertionError("it has begun")
+        count = len(self.items)
+        return (
+            self._passage if count == 1 else self.items[at].variant.part(self._passage, at, count)
+        )
 
     def answer(self, results: Sequence[Outputs | BaseException]) -> None:
         """Tell each item what became of it, and forget them: errors have this group in them."""

@@ -51,6 +51,14 @@ class Served(Protocol):
         ...
 
     def passage(self, feeds: Feeds, shapes: Shapes) -> Passage: ...
+    def joined(self, passages: Sequence[Passage]) -> Passage:
+        """One for a full batch, of as many of single inputs, which are before the same stage."""
+        ...
+
+    def part(self, passage: Passage, at: int, of: int) -> Passage:
+        """That of a single input, of one for a full batch."""
+        ...
+
     def outputs(self, feeds: Feeds, shapes: Shapes) -> Mapping[str, Tensor]: ...
 
 
@@ -71,7 +79,7 @@ class Item:
     admitted: Event | None = None
     #: Whether it may be dropped for a later one.
     can_be_dropped: bool = False
-    #: Those that go through the stages with it, kept by the first of them.
+    #: Those that are in a call with it, or were in the latest one.
     group: "Group | None" = None
 
     def let_in(self) -> None:

@@ -41,7 +41,7 @@ class Layout:
 
     devices: tuple[str, ...]
     replicas: tuple[int, ...]
-    batch: int
+    batches: tuple[int, ...]
     limit: int
     full: bool = False
     together: int = 1
@@ -54,21 +54,25 @@ class Layout:
 
     @classmethod
     def of(cls, variant: Served) -> "Layout":
-        """Batches are `full` where stages were made for just these: others would have to be made.
-        `limit` is how many inputs are in flight at most: with more, each would only take longer.
-        Whoever takes outputs in their order wakes for `together` of them.
+        """Batches are `full` where stages were made for just these: others would have to be made,
+        and where only some stages take several, none are. `limit` is how many inputs are in flight
+        at most: with more, each would only take longer. Whoever takes outputs in their order wakes
+        for `together` of them.
 
         Where a plan does not say how it streams, every stage has one replica.
         """
         planned, devices = variant.stream, tuple(variant.devices)
         if planned is None:
             single = (1,) * max(1, len(devices))
-            limit = in_flight(single, 1, variant.run_s)
-            return cls(devices, single, 1, limit, together=_together(limit, variant.run_s))
-        replicas = planned.replicas or (1,)
+            limit = in_flight(single, single, variant.run_s)
+            return cls(devices, single, single, limit, together=_together(limit, variant.run_s))
+        replicas, batches = planned.replicas or (1,), planned.batches or (1,)
+        full = variant.has_full_batches
+        if planned.mixes and not full:
+            batches = (1,) * len(batches)
         limit = planned.most_in_flight
         together = _together(limit, planned.period_s)
-        return cls(devices, replicas, planned.batch, limit, variant.has_full_batches, together)
+        return cls(devices, replicas, batches, limit, full, together)
 
 
 class Pipeline:
@@ -84,7 +88,7 @@ class Pipeline:
         self._clock = clock
         self._lock = threading.Lock()
         self._scheduler: Scheduler[Item] = Scheduler(
-            layout.replicas, batch=layout.batch, limit=layout.limit, full=layout.full
+            layout.replicas, batches=layout.batches, limit=layout.limit, full=layout.full
         )
         self._mailboxes: list[list[_Mailbox]] = [
             [SimpleQueue() for _ in range(count)] for count in layout.replicas
@@ -298,7 +302,7 @@ class Pipeline:
     def _call(self, start: Start[Item]) -> Start[Item] | None:
         """Run the call; what the replica begins with next."""
         start_s = self._clock()
-        group = _group(start)
+        group = Group.of(start.inputs)
         results = group.advance(to_end=start.stage == len(self.layout.replicas) - 1)
         try:
             return self._ended(start, group, results, start_s)
@@ -331,8 +335,8 @@ class Pipeline:
             self._calls[call.stage].append(call)
 
     def _leave(self, start: Start[Item], group: Group, now_s: float) -> None:
-        start.inputs[0].group = None  # which has the item itself in it
         for item in start.inputs:
+            item.group = None  # which has the item itself in it
             del self._unanswered[item]
         for item in group.items:
             planned = item.variant.stream
@@ -359,14 +363,6 @@ class Pipeline:
 def _together(limit: int, period_s: float) -> int:
     """No more than half of those in flight, so that the others keep the stages at work."""
     return max(1, min(limit, over_at_once(period_s)) // 2)
-
-
-def _group(start: Start[Item]) -> Group:
-    """What goes through the stages together: those that are still wanted when they begin."""
-    first = start.inputs[0]
-    if first.group is None:
-        first.group = Group([item for item in start.inputs if item.begins()])
-    return first.group
 
 
 def closed() -> ClosedError:

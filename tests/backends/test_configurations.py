@@ -93,6 +93,30 @@ def test_callers_apart(spec: str, callers: int, offered: str) -> None:
     assert backends.apart(checked, callers) == offered
 
 
+#: Device, how many call it at once -> by what they share threads.
+HELPED = {
+    "a thread each": ("cpu.serial", 3, "helpers=2"),
+    "one alone": ("cpu.serial", 1, ""),
+    "several threads each": ("cpu.parallel:threads=2", 2, ""),
+    "as many as asked": ("cpu.serial:helpers=1", 3, ""),
+    "a session each": ("cpu.serial:sessions=2", 2, ""),
+    "what has no engine": ("pim.hbm", 2, ""),
+}
+
+
+@pytest.mark.parametrize(("spec", "callers", "offered"), HELPED.values(), ids=HELPED.keys())
+def test_callers_who_share_threads(spec: str, callers: int, offered: str) -> None:
+    assert backends.helped(backends.create(spec), callers) == offered
+    [checked] = backends.create_all([spec]).values()
+    assert backends.helped(checked, callers) == offered
+    assert backends.create("cpu.serial:helpers=3").device.cores == 1
+
+
+def test_only_a_thread_of_its_own_has_helpers() -> None:
+    with pytest.raises(DeviceError):
+        backends.create("cpu.parallel:helpers=1")
+
+
 @pytest.mark.skipif(not openvino.is_installed(), reason="openvino is not installed")
 def test_one_caller_is_served_by_one_stream() -> None:
     two = backends.create("openvino.f32.serial:streams=2")
@@ -100,6 +124,7 @@ def test_one_caller_is_served_by_one_stream() -> None:
     assert backends.serving_one(backends.create("openvino.f32.serial")) == ""
     assert backends.serving_one(backends.create("cpu.serial")) == ""
     assert backends.serving_one(backends.create("cpu.serial:sessions=2")) == "sessions=1"
+    assert backends.serving_one(backends.create("cpu.serial:helpers=2")) == "helpers=0"
     [checked] = backends.create_all(["openvino.f32:streams=2"]).values()
     assert backends.serving_one(checked) == "streams=1"
 

@@ -47,7 +47,7 @@ def _with_batches(runner: Runner, hosting: Hosting = "threads") -> Runner:
     """Of two."""
     planned = runner.planned
     assert planned.stream is not None
-    stream = replace(planned.stream, batch=2, hosting=hosting)
+    stream = replace(planned.stream, batches=(2,), hosting=hosting)
     return replace(runner, planned=replace(planned, stream=stream), full=runner)
 
 
@@ -62,17 +62,17 @@ def _raced(
     runner: Runner, periods_s: Iterable[float], monkeypatch: pytest.MonkeyPatch
 ) -> Race | None:
     """Of the runner against batches of two; periods are those of an input, in turns."""
-    asked: list[tuple[int, int]] = []
+    asked: list[tuple[tuple[int, ...], int]] = []
     turns = iter(periods_s)
 
     def run(stream: FullStream, feeds: Feeds, seconds: float) -> StreamRun:
-        asked.append((stream.batch, stream.least))
+        asked.append((stream.batches, stream.least))
         period_s = next(turns)
         return StreamRun(1, 1, period_s, (period_s,))
 
     monkeypatch.setattr(FullStream, "run", run)
     found = raced(runner, _with_batches(runner))
-    assert asked[:2] == [(1, 4), (2, 2)]
+    assert asked[:2] == [((1,), 4), ((2,), 2)]
     return found
 
 
@@ -112,6 +112,24 @@ def test_rounds_go_on_until_it_is_clear(
     found = _raced(patient, [each for ratio in ratios for each in (1.0, ratio)], monkeypatch)
     assert found is not None
     assert len(found.ratios) == rounds
+
+
+#: Ratios of rounds that never became clear -> whether single inputs are not as good.
+UNCLEAR = {
+    "3 % faster, in some rounds slower": ([0.93, 1.01, 0.97] * 6, True),
+    "1 % faster": ([0.94, 1.03, 0.99] * 6, False),
+    "in the median alone": ([0.9, 1.1] * 8 + [0.9], False),
+    "on average alone": ([0.8, 1.01, 1.01] * 6, False),
+    "after a few rounds": ([0.93, 1.01, 0.97], False),
+}
+
+
+@pytest.mark.parametrize(("ratios", "faster"), UNCLEAR.values(), ids=UNCLEAR.keys())
+def test_what_never_becomes_clear_is_chosen_as_in_any_gate(
+    ratios: Sequence[float], faster: bool, runner: Runner
+) -> None:
+    shipped = runner.planned.shipped
+    assert Race(shipped, shipped, tuple(ratios[:17])).is_faster == faster
 
 
 def test_processes_take_part_and_end(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import onnx.parser
 import pytest
 
 from stagecut.compiler import batches as batches_module
-from stagecut.compiler import compile_model, plan_entry
+from stagecut.compiler import compile_model, variant_batches
 from stagecut.compiler.batch_race import Race, Runner
 from stagecut.compiler.context import Settings
 from stagecut.compiler.decide_stream import DecideStream
@@ -85,7 +85,7 @@ def test_calibrated_devices_know_the_ranges_of_batches(
     """Of every size that is tried, and of the one that takes turns with single inputs."""
     found: list[tuple[str, int, bool]] = []
     tried = batches_module.whole_replicas  # type: ignore[attr-defined]
-    race = plan_entry.raced  # type: ignore[attr-defined]
+    race = variant_batches.raced  # type: ignore[attr-defined]
 
     def note(kind: str, program: Program) -> None:
         ranges = [read_range(node) for node in program.model.graph if node.op_type == "MatMul"]
@@ -102,7 +102,7 @@ def test_calibrated_devices_know_the_ranges_of_batches(
         return race(alone, together)
 
     monkeypatch.setattr(batches_module, "whole_replicas", replicas)
-    monkeypatch.setattr(plan_entry, "raced", turns)
+    monkeypatch.setattr(variant_batches, "raced", turns)
     static = "cpu.int8-static.serial"
     _compiled(ROWS, Told(), max_batch=4, devices=[static], tolerance=0.5)
     assert found == [

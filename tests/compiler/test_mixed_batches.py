@@ -6,8 +6,10 @@ import pytest
 
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.machine import Device
+from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.mixed_batches import MixedBatches, mixed_batches, mixed_table
+from stagecut.passes.profile.loaded import ObservedCall
 from tests.support.streams import every_account, least_period, stream_table
 
 US = 1e-6
@@ -37,19 +39,34 @@ def test_each_stage_as_it_is_best() -> None:
     assert found.solution.account.period_s == pytest.approx(US)
     assert found.gain == pytest.approx(1 / 6)
     assert {each.device for each in found.solution.stream.schedule.stages} == {"cpu", "cpu in 8s"}
-    assert str(found).startswith(
-        "stages with 1 or 8 inputs in a call, as each is best: by the costs"
-    )
-    assert "which is not run: " in str(found)
+    assert found.batches == (8, 1)
+    assert [each.device for each in found.stages] == ["cpu"] * 2
+    assert found.is_worth_it
+    said = found.told("in turns 3% slower")
+    assert said.startswith("stages with 1 or 8 inputs in a call, as each is best: by the costs")
+    assert said.endswith("4 x cpu in 8s > 2 x cpu; in turns 3% slower")
+    assert found.told("").endswith("> 2 x cpu")
 
 
 def test_nothing_is_won_where_all_are_best_alike() -> None:
     found = _found(ALONE, _table("embed: cpu 9\nblocks(embed): cpu 33\nhead(blocks): cpu 17"))
     assert found.gain == 0.0
-    assert str(found).endswith("by the costs no schedule is faster")
-    assert str(replace(found, uniform_s=found.uniform_s * 1.012)).endswith(
-        "no schedule is more than 1.2% faster"
-    )
+    assert not found.is_worth_it
+    assert found.told("").endswith("by the costs no schedule is faster")
+    slower = replace(found, uniform_s=found.uniform_s * 1.012)
+    assert slower.told("").endswith("no schedule is more than 1.2% faster")
+
+
+def test_what_was_seen_of_a_stage_counts_in_such_streams_alone() -> None:
+    """The blocks took longer in eights behind the first stage than they did in batches of all."""
+    machine = _table("a: cpu 1", 6).machine
+    costs = replace(ALONE, machine=machine), replace(EIGHTS, machine=machine)
+    seen = [ObservedCall(Stage("cpu in 8s", ("blocks",)), 80 * US)]
+    found = mixed_batches(*costs, 8, (), seen)
+    assert found is not None
+    assert found.uniform_s == pytest.approx(7 / 6 * US)
+    assert found.batches == (1,)
+    assert not found.is_worth_it
 
 
 def test_it_says_no_more_than_what_is_proved() -> None:
@@ -63,12 +80,12 @@ def test_it_says_no_more_than_what_is_proved() -> None:
         return stream_table("\n".join(nodes), CPU, gpu, cores=1, gpu=1)
 
     found = _found(wide(1), wide(8))
-    assert str(found).endswith("no pipeline of stretches of the graph's order is faster")
+    assert found.told("").endswith("no pipeline of stretches of the graph's order is faster")
     proof = found.solution.certificate
     stopped = replace(proof, found=proof.period, period=proof.period * 4 / 5)
     unsure = replace(found, solution=replace(found.solution, certificate=stopped))
-    assert str(unsure).endswith("of the graph's order is more than 25.0% faster")
-    shown = str(replace(unsure, uniform_s=2 * unsure.uniform_s))
+    assert unsure.told("").endswith("of the graph's order is more than 25.0% faster")
+    shown = replace(unsure, uniform_s=2 * unsure.uniform_s).told("")
     assert "(100.0% faster; no pipeline of stretches" in shown
 
 
@@ -86,7 +103,7 @@ def test_it_is_about_the_devices_of_the_host() -> None:
     alone = stream_table("a: cpu 1, pim 9\nb(a): cpu 1, pim 9", CPU, pim, cores=1, pim=1)
     eights = stream_table("a: cpu 9, pim 8\nb(a): cpu 9, pim 8", CPU, pim, cores=1, pim=1)
     found = _found(alone, eights)
-    assert str(found).startswith("stages on the host's devices with 1 or 8 inputs in a call")
+    assert found.told("").startswith("stages on the host's devices with 1 or 8 inputs in a call")
     assert found.uniform_s == pytest.approx(2 * US)
     assert {each.device for each in found.solution.stream.schedule.stages} == {"cpu"}
 

@@ -93,14 +93,15 @@ def test_the_fastest_is_tried_in_processes_too(monkeypatch: pytest.MonkeyPatch) 
     planned = _compiled(monkeypatch, processes)
     name = f"{usable_cpus()} x cpu.serial"
     names = [str(each.id) for each in planned.contenders]
+    helped = f"{name} (helpers={usable_cpus() - 1})"
     own = f"{name} (sessions={usable_cpus()})"
-    assert names == [name, own, f"{name} in processes", f"{name} in pinned processes"]
+    assert names == [name, helped, own, f"{name} in processes", f"{name} in pinned processes"]
     assert processes.asked == [False, True]
     assert processes.closed in range(2, 5)  # once more where it was far behind
     assert planned.stream is not None
     assert planned.stream.hosting == planned.shipped.id.hosting
-    assert [each.cpu_s is None for each in planned.contenders] == [False, False, True, True]
-    wherever_they_run = [True, False, True, True]  # in its usual configuration
+    assert [each.cpu_s is None for each in planned.contenders] == [False] * 3 + [True] * 2
+    wherever_they_run = [True, False, False, True, True]  # in its usual configuration
     assert [each.is_optimum for each in planned.contenders] == wherever_they_run
 
 
@@ -151,13 +152,15 @@ def test_memory_that_is_limited_has_no_room_for_processes(monkeypatch: pytest.Mo
     processes = Processes(lambda stage: stage)
     planned = _compiled(monkeypatch, processes, max_memory_bytes=1 << 30)
     assert processes.asked == []
-    assert [each.id.configuration for each in planned.contenders] == [""]
+    helped = f"helpers={usable_cpus() - 1}"
+    assert [each.id.configuration for each in planned.contenders] == ["", helped]
 
 
 def test_memory_that_is_short_has_no_room_for_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_entry, "usable_bytes", lambda: 0)
     planned = _compiled(monkeypatch, Processes(lambda stage: stage))
-    assert [each.id.configuration for each in planned.contenders] == [""]
+    helped = f"helpers={usable_cpus() - 1}"
+    assert [each.id.configuration for each in planned.contenders] == ["", helped]
     assert sum("memory is short for sessions" in each for each in planned.workarounds) == 1
 
 

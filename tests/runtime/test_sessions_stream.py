@@ -21,8 +21,10 @@ from stagecut.compiler.ir.errors import (
     EngineError,
     FeedError,
     OverloadError,
+    PlanError,
     UsageError,
 )
+from stagecut.compiler.ir.stream import Hosting
 from stagecut.runtime import Session
 from stagecut.runtime.stream.pipeline import Overload
 from stagecut.runtime.stream.results import OnError
@@ -55,7 +57,8 @@ def no_thread_is_left() -> Iterator[None]:
 
 def _session(folder: Path, plan: Plan, replicas: int = 2, batch: int = 1) -> Session:
     stages = len(plan.first.planned.stages)
-    return Session(streamed(folder / "s.plan", plan, (replicas,) * stages, batch=batch))
+    path, batches = folder / "s.plan", (batch,) * stages
+    return Session(streamed(path, plan, (replicas,) * stages, batches=batches))
 
 
 def _inputs(count: int) -> list[Feeds]:
@@ -116,6 +119,58 @@ def test_batches_are_made_and_give_what_single_inputs_give(
         [stage] = session.stats().stages
         assert sum(size * calls for size, calls in stage.batches.items()) == len(inputs)
         assert max(stage.batches) <= 4
+
+
+@pytest.fixture(scope="module")
+def in_fours() -> Plan:
+    """Three stages, and a variant for four inputs that is cut in the same places."""
+    return compile_model(
+        model(),
+        devices=["cpu.serial", "cpu.parallel"],
+        shapes=[{"x": (2, 24)}, {"x": (8, 24)}],
+        costs=scattered(6),
+        granularity="op",
+    )
+
+
+#: The inputs in a call of each stage, and where these run.
+DIFFERING: list[tuple[tuple[int, ...], Hosting]] = [
+    *((batches, "threads") for batches in [*itertools.product((1, 4), repeat=3)][1:]),
+    ((1, 4, 1), "processes"),
+]
+
+
+@pytest.mark.parametrize(("batches", "hosting"), DIFFERING)
+def test_stages_may_differ_in_how_many_inputs_they_take(
+    in_fours: Plan, tmp_path: Path, batches: tuple[int, ...], hosting: Hosting
+) -> None:
+    """Inputs of other shapes are among them."""
+    assert len(in_fours.first.planned.stages) == 3
+    inputs = _inputs(120)
+    path = tmp_path / "s.plan"
+    plan = streamed(path, in_fours, (1, 2, 1), batches=batches, hosting=hosting)
+    with Session(plan) as session:
+        expected = [session.run(None, feeds) for feeds in inputs]
+        futures = [session.submit(feeds) for feeds in inputs]
+        for future, outputs in zip(futures, expected, strict=True):
+            _assert_alike(future.result(), outputs)
+        stages = session.stats().stages[:3]  # inputs of seven rows have their own
+    for stage, batch in zip(stages, batches, strict=True):
+        assert {*stage.batches} <= {1, batch}
+    seen = {size for stage, batch in zip(stages, batches, strict=True) for size in stage.batches}
+    assert 4 in seen
+
+
+def test_a_plan_whose_stages_cannot_hand_on_batches_is_refused(
+    in_fours: Plan, tmp_path: Path
+) -> None:
+    whole = compile_model(
+        model(), devices=["cpu.serial"], shapes=[{"x": (2, 24)}, {"x": (8, 24)}], costs=scattered(1)
+    )
+    with pytest.raises(PlanError, match="there is no variant for 3 inputs"):
+        streamed(tmp_path / "s.plan", in_fours, (1, 1, 1), batches=(1, 3, 1))
+    with pytest.raises(PlanError, match="1 stages take"):
+        streamed(tmp_path / "s.plan", whole, (1,), batches=(1, 4))
 
 
 def test_engines_that_have_to_know_the_sizes_are_given_them(tmp_path: Path) -> None:

@@ -29,5 +29,5 @@ def let_larger_be_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(batches_module, "whole_replicas", run)
     monkeypatch.setattr(batches_module, "LEAST_S", 0.0)
-    monkeypatch.setattr("stagecut.compiler.plan_entry.raced", race)
+    monkeypatch.setattr("stagecut.compiler.variant_batches.raced", race)
     return tried

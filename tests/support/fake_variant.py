@@ -42,6 +42,14 @@ class FakeVariant:
     def passage(self, feeds: Feeds, shapes: object) -> "_Passage":
         return _Passage(self.stages, feeds["x"])
 
+    def joined(self, passages: "Sequence[_Passage]") -> "_Passage":
+        values = [passage.value for passage in passages]
+        return _Passage(passages[0].left, np.concatenate(values))
+
+    def part(self, passage: "_Passage", at: int, of: int) -> "_Passage":
+        rows = len(passage.value) // of
+        return _Passage(passage.left, passage.value[at * rows : (at + 1) * rows])
+
     def outputs(self, feeds: Feeds, shapes: object) -> Mapping[str, Tensor]:
         self.ran_alone += 1
         passage = self.passage(feeds, shapes)
@@ -56,19 +64,22 @@ class _Planned:
 
 class _Passage:
     def __init__(self, stages: Sequence[Stage], value: Tensor) -> None:
-        self._left = [*stages]
-        self._value = value
+        self.left = [*stages]
+        self.value = value
 
     def advance(self) -> bool:
-        self._value = self._left.pop(0)(self._value)
-        return not self._left
+        self.value = self.left.pop(0)(self.value)
+        return not self.left
 
     def outputs(self) -> Mapping[str, Tensor]:
-        return {"y": self._value}
+        return {"y": self.value}
 
 
-def stream_of(*replicas: int, batch: int = 1, period_s: float = 0.0) -> PlannedStream:
-    return PlannedStream(replicas, batch, period_s, 0.0, "measured")
+def stream_of(
+    *replicas: int, batch: int = 1, period_s: float = 0.0, batches: tuple[int, ...] = ()
+) -> PlannedStream:
+    batches = batches or (batch,) * len(replicas)
+    return PlannedStream(replicas, batches, period_s, 0.0, "measured")
 
 
 def item(variant: FakeVariant, *numbers: float) -> Item:

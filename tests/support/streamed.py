@@ -13,16 +13,18 @@ def streamed(
     plan: Plan,
     replicas: tuple[int, ...],
     *,
-    batch: int = 1,
+    batches: tuple[int, ...] = (),
     period_s: float = 0.0,
     hosting: Hosting = "threads",
 ) -> Plan:
-    """`plan`, written to `path`, with a stream in each of its variants."""
+    """`plan`, written to `path`, with a stream in each of its variants; `batches`, where there are
+    any, are those of the first one."""
+    ones = (1,) * len(replicas)
     stream = {
         "replicas": replicas,
-        "batch": batch,
+        "batches": ones,
         "period_s": period_s,
-        "latency_s": period_s * sum(replicas) * batch,
+        "latency_s": period_s * sum(replicas) * max(batches, default=1),
         "basis": "measured",
         "hosting": hosting,
     }
@@ -30,5 +32,7 @@ def streamed(
     def change(document: dict[str, Any]) -> None:
         for variant in document["entries"]["main"]["variants"]:
             variant["stream"] = stream
+        first = document["entries"]["main"]["variants"][0]
+        first["stream"] = {**stream, "batches": batches or ones}
 
     return Plan.load(resealed(path, plan.archive, {}, change))

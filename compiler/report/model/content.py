@@ -87,7 +87,8 @@ class Overruled:
 class Streaming:
     """How inputs stream through the plan, where it was made for that.
 
-    `replicas` are those of each stage with its device; up to `batch` inputs are run in one call.
+    `replicas` are those of each stage with its device; up to so many of `batches` are run in a
+    call of each.
     `latency` is what an input takes from end to end while `in_flight` of them are in the stream, as
     many as there may be, by the period that was observed, or else by the costs. `busy` is the part
     of the time that each stage is at work. `reason` says why a pipeline, or replicas, let more
@@ -102,7 +103,7 @@ class Streaming:
     """
 
     replicas: tuple[tuple[int, str], ...]
-    batch: int
+    batches: tuple[int, ...]
     latency: Figure
     busy: tuple[float, ...]
     reason: str

@@ -74,7 +74,7 @@ def _streaming(planned: PlannedVariant, observed: StreamObserved | None) -> Stre
     alone = tuple((Place(device, count),) for count, device in replicas)
     return Streaming(
         replicas,
-        stream.batch,
+        stream.batches,
         Figure(stream.full_latency_s(_period_s(planned, stream)), stream.basis),
         stream.busy,
         stream.reason,

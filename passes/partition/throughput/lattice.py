@@ -47,7 +47,17 @@ class Lattice:
             lattice = cls(nodes, ideals, complete=True)
             if sum(map(len, lattice.below)) <= most_pairs:
                 return lattice
+        return cls._of_prefixes(nodes)
+
+    @classmethod
+    def _of_prefixes(cls, nodes: int) -> "Lattice":
         return cls(nodes, tuple((1 << size) - 1 for size in range(nodes + 1)), complete=False)
+
+    @property
+    def prefixes(self) -> "Lattice":
+        """Those of them that are prefixes of the graph's own order, in which nodes stand behind
+        what they read."""
+        return self._of_prefixes(self.nodes)
 
     @cached_property
     def below(self) -> tuple[Ints, ...]:

@@ -16,9 +16,10 @@ from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.machine import HOST, Device, Route
 from stagecut.passes.partition.exact.arrays import producers, reads
 from stagecut.passes.partition.exact.factor_graph import Bools, Floats, Ints
+from stagecut.passes.partition.throughput.crossing import Open, Sums
 from stagecut.passes.partition.throughput.kinds import kinds
 from stagecut.passes.partition.throughput.lattice import Lattice
-from stagecut.passes.partition.throughput.uses import CountedUses, UsesByBudget
+from stagecut.passes.partition.throughput.uses import UsesByBudget
 
 #: The costs of the whole graph come to at most 2 to the power of this many ticks.
 _BITS = 42
@@ -250,15 +251,31 @@ class Calls:
         ticks = costs.start + self._run[ideal] - self._run[below]
         able: Bools = self._unable[ideal] == self._unable[below]
         able &= self._weights[ideal] - self._weights[below] <= costs.room
-        for device in np.flatnonzero(costs.far).tolist():
-            rows = np.flatnonzero(able[:, device])
-            brought, taken = self._crossing(ideal, below[rows])
-            # whole numbers below 2 to the power of 53 stay whole
-            transfers = brought @ costs.bring[:, device].astype(np.float64)
-            transfers += taken @ costs.take[:, device].astype(np.float64)
-            ticks[rows, device] += costs.batch[device] * transfers.astype(np.int64)
-            able[rows, device] = ~((brought + taken) @ costs.no_way[:, device]).astype(np.bool_)
+        far = np.flatnonzero(costs.far)
+        if len(far):
+            crossing, no_way = np.split(self._transfers.to(ideal), 2, axis=1)
+            ticks[:, far] += costs.batch[far] * crossing
+            able[:, far] &= no_way == 0
         return ticks, able
+
+    @cached_property
+    def _open(self) -> Open:
+        return Open(self.lattice, self._readers, self._written, self.costs.wanted)
+
+    @cached_property
+    def _transfers(self) -> Sums:
+        """For each device in another memory: what values cost on their way there and back, and how
+        many have none."""
+        costs = self.costs
+        far = np.flatnonzero(costs.far)
+        ways = costs.no_way[:, far].astype(np.int64)
+        bring, take = (np.hstack([each[:, far], ways]) for each in (costs.bring, costs.take))
+        return self._open.sums(bring, take)
+
+    @cached_property
+    def _sizes(self) -> Sums:
+        size = self.costs.size[:, None]
+        return self._open.sums(size, size)
 
     def weights(self, ideal: int) -> Ints:
         """(B, D): bytes of weights in the host's memory of the stages from below to `ideal`."""
@@ -267,39 +284,28 @@ class Calls:
 
     def passed(self, ideal: int) -> Ints:
         """(B,): bytes that one input passes into and out of the stages from below to `ideal`."""
-        brought, taken = self._crossing(ideal, self.lattice.below[ideal])
-        size = self.costs.size.astype(np.float64)
-        return (brought @ size + taken @ size).astype(np.int64)
+        found: Ints = self._sizes.to(ideal)[:, 0]
+        return found
 
     def used(self, ideal: int, budget: str, unit: float) -> Ints:
         """(B, D): what an input uses of a budget, in units, in the stages from below to `ideal`."""
-        run, uses = self._counted(budget, unit)
-        below = self.lattice.below[ideal]
-        total: Ints = run[ideal] - run[below]
-        if uses.bring.any() or uses.take.any():
-            brought, taken = self._crossing(ideal, below)
-            passed = brought @ uses.bring.astype(np.float64) + taken @ uses.take.astype(np.float64)
-            total = total + np.minimum(passed, MOST_BYTES).astype(np.int64)
+        run, passed = self._counted(budget, unit)
+        total: Ints = run[ideal] - run[self.lattice.below[ideal]]
+        if passed is not None:
+            total = total + passed.to(ideal)
         return np.minimum(total, MOST_BYTES)
 
-    def _counted(self, budget: str, unit: float) -> tuple[Ints, CountedUses]:
-        """(I, D): what the nodes of each ideal use; and what of it nodes and values do."""
+    def _counted(self, budget: str, unit: float) -> tuple[Ints, Sums | None]:
+        """(I, D): what the nodes of each ideal use; and what values do on their way, where they do
+        anything."""
         known = self._counted_known.get((budget, unit))
         if known is None:
             uses = self.costs.uses[budget].counted(unit)
-            known = self._counted_known[budget, unit] = self.lattice.sums(uses.run), uses
+            is_any = uses.bring.any() or uses.take.any()
+            passed = self._open.sums(uses.bring, uses.take) if is_any else None
+            known = self._counted_known[budget, unit] = self.lattice.sums(uses.run), passed
         return known
 
     @cached_property
-    def _counted_known(self) -> dict[tuple[str, float], tuple[Ints, CountedUses]]:
+    def _counted_known(self) -> dict[tuple[str, float], tuple[Ints, Sums | None]]:
         return {}
-
-    def _crossing(self, ideal: int, below: Ints) -> tuple[Floats, Floats]:
-        """(B, V): 1 for each value that a stage reads from outside, and that it writes for
-        outside."""
-        costs = self.costs
-        readers = self._readers
-        brought = self._written[below] & (readers[ideal] > readers[below])
-        written_here = self._written[ideal] & ~self._written[below]
-        wanted_later = costs.wanted | (readers[-1] > readers[ideal])
-        return brought.astype(np.float64), (written_here & wanted_later).astype(np.float64)

@@ -78,7 +78,9 @@ class Probe:
         states = np.arange(self.states)
         for ideal, units in self._units_of_all(period, strict=strict):
             below = lattice.below[ideal]
-            best = (least[below] + units[:, self.main, None]).min(axis=0)
+            able = np.flatnonzero(units[:, self.main] < NEVER)
+            reached = least[below[able]] + units[able, self.main, None]
+            best = reached.min(axis=0, initial=NEVER)
             for group, most, stride in self._others:
                 for count in range(1, most + 1):
                     some = below[units[:, group] == count]
@@ -124,12 +126,23 @@ class Probe:
 
     def _needed(self, ticks: Ints, able: Bools, period: Fraction, *, strict: bool) -> Ints:
         """(B, D): units, of stages that take so long on devices that can run them."""
-        costs = self.calls.costs
+        costs, alone = self.calls.costs, self._alone
         load = ticks * period.denominator
         room = costs.batch * period.numerator
-        replicas = load // room + 1 if strict else np.maximum(-(-load // room), 1)
-        able = able & (replicas <= costs.most)
-        return np.where(able, np.minimum(costs.cores * replicas, NEVER), NEVER)
+        fits = load < room if strict else load <= room
+        found = np.where(able & fits, costs.cores, NEVER)
+        for device in np.flatnonzero(~alone).tolist():  # dividing takes the longest of all
+            mine, most = load[:, device], int(room[device])
+            replicas = mine // most + 1 if strict else np.maximum(-(-mine // most), 1)
+            units = np.minimum(costs.cores[device] * replicas, NEVER)
+            found[:, device] = np.where(able[:, device], units, NEVER)
+        return found
+
+    @cached_property
+    def _alone(self) -> Bools:
+        """(D,): which devices have one replica of a stage at the most."""
+        found: Bools = self.calls.costs.most == 1
+        return found
 
     def _by_group(self, needed: Ints) -> Ints:
         """(B, G): the least of the devices that compete for each resource, which stand side by

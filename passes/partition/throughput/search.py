@@ -1,9 +1,12 @@
 """The least period that can be kept, by asking for shorter and shorter ones.
 
-4 ms?  yes, with 3 ms      bisect between what is known to be too short and what was found
-2 ms?  no                  until the two are near each other,
-2.9 ms?  yes, with 2.8 ms  then ask for anything shorter than what was found
-shorter than 2.8 ms?  no   -> 2.8 ms, and what the last probe found out is the proof
+shorter than 4 ms?  yes, with 3 ms
+2.997 ms?  yes, with 2.8 ms   ask for less and less, by steps that grow, until that is too little;
+2.78 ms?  no                  bisect between what is too short and what was found, until the two are
+                              near each other; then ask for anything shorter than what was found
+shorter than 2.8 ms?  no      -> 2.8 ms, and what the last probe found out is the proof
+
+Where what it begins with is nearly the shortest already, few probes have to be asked.
 """
 
 from fractions import Fraction
@@ -13,6 +16,9 @@ from stagecut.passes.partition.throughput.probe import Part
 
 #: Bisection ends when the period is known to this part of it; the rest is for strict probes.
 _NEAR = 1e-4
+
+#: The first step is by that part of the period, and each one so many times as long as before.
+_FIRST_STEP, _LONGER = 1e-3, 8
 
 Answer = TypeVar("Answer")
 
@@ -36,15 +42,17 @@ def shortest(
     while period and probe.can_keep(potentials):
         parts = probe.parts(potentials, period, strict=True)
         period = probe.period(parts)
+        step = Fraction(_FIRST_STEP)
         while period and period - low > period * Fraction(_NEAR):
-            middle = (low + period) / 2
+            middle = max((low + period) / 2, period * (1 - step))
             middle = Fraction(int(middle)) if middle >= 1 else middle
             if middle <= low:
                 break
             kept = probe.potentials(middle, strict=False)
             if not probe.can_keep(kept):
-                low = middle
+                low, step = middle, Fraction(1)
                 continue
+            step *= _LONGER
             parts = probe.parts(kept, middle, strict=False)
             period = probe.period(parts)
         if period:

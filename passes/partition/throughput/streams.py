@@ -35,6 +35,9 @@ from stagecut.passes.partition.throughput.probe import Part, Probe
 from stagecut.passes.partition.throughput.search import shortest
 from stagecut.passes.partition.throughput.within import Within
 
+#: Prefixes are looked at first where there are so many times as many other sets of nodes.
+_FEWER = 3
+
 #: So many streams are looked at for the least latency that can be had, where nothing keeps to one.
 _MOST_WALKED = 10
 
@@ -96,6 +99,7 @@ class Streams:
         """The fastest where nothing is limited."""
         probe = self.probe
         parts = _replicas_of_all(probe) or _any_pipeline(probe)
+        parts = min(parts, _in_order(probe, parts, Fraction(int(self.bound))), key=probe.period)
         potentials = np.empty((0, probe.states), dtype=np.int64)  # nothing is shorter than 0
         if probe.period(parts):
             parts, potentials = shortest(probe, parts, Fraction(int(self.bound)))
@@ -217,6 +221,30 @@ class Streams:
             where=where,
             fix=f"allow {had.exactly} or more",
         )
+
+
+def _in_order(probe: Probe, parts: tuple[Part, ...], low: Fraction) -> tuple[Part, ...]:
+    """The shortest that are stretches of the graph's own order, as far as they are known soon: of
+    the prefixes there are far fewer than of other sets of nodes. `parts` where they are all."""
+    lattice = probe.calls.lattice
+    prefixes = lattice.prefixes
+    if len(prefixes.ideals) * _FEWER > len(lattice.ideals):
+        return parts
+    ordered = Probe(Calls(probe.calls.costs, prefixes))
+    index = {ideal: at for at, ideal in enumerate(lattice.ideals)}
+    try:
+        first = _replicas_of_all(ordered) or _any_pipeline(ordered)
+    except UnplaceableError:
+        return parts
+    found, _ = shortest(ordered, first, low)
+    return tuple(
+        replace(
+            part,
+            start=index[prefixes.ideals[part.start]],
+            end=index[prefixes.ideals[part.end]],
+        )
+        for part in found
+    )
 
 
 def _replicas_of_all(probe: Probe) -> tuple[Part, ...]:

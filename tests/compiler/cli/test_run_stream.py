@@ -29,7 +29,9 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {path.stem: path for path, _ in small_plans(folder)}
     for name, stages in (("one device", 1), ("two memories", 3)):
         plan = Plan.load(found[name])
-        streamed(folder / f"{name} x2.plan", plan, (2,) * stages, batch=2, period_s=0.001)
+        streamed(
+            folder / f"{name} x2.plan", plan, (2,) * stages, batches=(2,) * stages, period_s=0.001
+        )
         found[f"{name} x2"] = folder / f"{name} x2.plan"
     return found
 

@@ -60,7 +60,8 @@ def _steps(change: Callable[[list[Any]], object]) -> Change:
 
 def _stream(**changes: object) -> Change:
     """With a stream of the five stages."""
-    stream = {"replicas": [2, 1, 1, 1, 1], "batch": 1, "period_s": 0.5, "latency_s": 2.5}
+    replicas, batches = [2, 1, 1, 1, 1], [1] * 5
+    stream = {"replicas": replicas, "batches": batches, "period_s": 0.5, "latency_s": 2.5}
     return _first(lambda variant: variant.update(stream={**stream, "basis": "measured", **changes}))
 
 
@@ -154,7 +155,7 @@ BAD: dict[str, tuple[Change, str]] = {
         "contenders: there is not one that is chosen",
     ),
     "replicas of other stages": (
-        _stream(replicas=[2, 1]),
+        _stream(replicas=[2, 1], batches=[1, 1]),
         "stream: 2 numbers of replicas for 5 stages",
     ),
     "a stage without a replica": (
@@ -170,8 +171,12 @@ BAD: dict[str, tuple[Change, str]] = {
         "A number that no machine could have, at entries.main.variants.0.stream.period_s",
     ),
     "batches of a model that takes none": (
-        _stream(batch=4),
+        _stream(batches=[4] * 5),
         "stream: there are no batches of 4: tokens has no open first dimension",
+    ),
+    "batches of two sizes": (
+        _stream(batches=[1, 4, 8, 1, 1]),
+        "5 stages take [1, 4, 8, 1, 1] inputs in a call",
     ),
     "a fallback that does not fit": (
         _first(lambda variant: variant.update(fallback={**variant["run"], "stages": []})),
@@ -195,7 +200,7 @@ def test_what_does_not_fit_is_refused(change: Change, problem: str, tmp_path: Pa
 
 def test_a_stream_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "x.plan"
-    stream = PlannedStream((2, 1, 1, 1, 1), 1, 0.5, 2.5, "modelled")
+    stream = PlannedStream((2, 1, 1, 1, 1), (1,) * 5, 0.5, 2.5, "modelled")
     _write(path, replace(mixed().planned, stream=stream))
     assert Plan.load(path).first.planned.stream == stream
 

@@ -1,13 +1,24 @@
 """Inputs that are stacked on axis 0: which can be, what that makes of shapes, and where it runs."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from stagecut.compiler.ir.batching import batching_problem, for_batches, stacked
+from stagecut.compiler.ir.batching import (
+    Cut,
+    batching_problem,
+    for_batches,
+    in_batches,
+    mixing_problem,
+    stacked,
+)
 from stagecut.compiler.ir.graph import ANY_RANK, Dims
+from stagecut.compiler.ir.machine import Device, Machine, Memory
+from stagecut.compiler.ir.plan import PlannedStage
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.port import InputPort, Port
+from stagecut.compiler.ir.schedule import Run, Schedule, Stage
 from tests.support.planned_variants import mixed
 
 #: The dimensions of two inputs and of an output -> why they cannot be stacked.
@@ -41,7 +52,57 @@ def test_the_variant_in_which_full_batches_run() -> None:
     one = mixed().planned
     single = replace(one, inputs=(replace(one.inputs[0], shape=(1, 8)),))
     batched = replace(one, inputs=(replace(one.inputs[0], shape=(4, 8)),))
-    stream = PlannedStream((1,), 4, 0.1, 0.1, "measured")
+    stream = PlannedStream((1,), (4,), 0.1, 0.1, "measured")
     assert for_batches([single, batched]) == set()
     assert for_batches([replace(single, stream=stream), batched]) == {1}
-    assert for_batches([replace(single, stream=replace(stream, batch=2)), batched]) == set()
+    assert for_batches([replace(single, stream=replace(stream, batches=(2,))), batched]) == set()
+
+
+MACHINE = Machine((Memory("host"), Memory("pim")), (Device("cpu", "host"), Device("pim", "pim")))
+
+
+def _cut(*devices: str, **shapes: tuple[int, ...]) -> Cut:
+    """A stage on each device, which hands on what the next one reads: x to y, y to z."""
+    stages = tuple(Stage(device, (f"n{at}",)) for at, device in enumerate(devices))
+    schedule = Schedule(stages, tuple(Run(at) for at in range(len(stages))))
+    ports = [Port(name, "float32", shape) for name, shape in shapes.items()]
+    pairs = enumerate(pairwise(ports))
+    return schedule, [PlannedStage(f"s{at}.onnx", (one,), (other,)) for at, (one, other) in pairs]
+
+
+ALONE = _cut("cpu", "cpu", x=(1, 8), y=(3, 8), z=(1, 2))
+
+#: The stages for four inputs -> why single inputs cannot become as many between them.
+MIXING = {
+    "stacked": (_cut("cpu", "cpu", x=(4, 8), y=(12, 8), z=(4, 2)), ""),
+    "as many stages on another device": (
+        _cut("cpu", "pim", x=(4, 8), y=(12, 8), z=(4, 2)),
+        "batches are cut into other stages",
+    ),
+    "another value": (
+        _cut("cpu", "cpu", x=(4, 8), w=(12, 8), z=(4, 2)),
+        "stages of batches hand on other values",
+    ),
+    "on another axis": (
+        _cut("cpu", "cpu", x=(4, 8), y=(3, 32), z=(4, 2)),
+        "y is not stacked on its first axis in batches",
+    ),
+    "the same for all": (
+        _cut("cpu", "cpu", x=(4, 8), y=(3, 8), z=(4, 2)),
+        "y is not stacked on its first axis in batches",
+    ),
+}
+
+
+@pytest.mark.parametrize(("full", "problem"), MIXING.values(), ids=MIXING.keys())
+def test_what_can_be_put_together_between_stages(full: Cut, problem: str) -> None:
+    assert mixing_problem(ALONE, full, MACHINE, 4) == problem
+
+
+def test_batches_are_put_together_in_the_memory_of_the_host() -> None:
+    alone, full = (_cut("cpu", "pim", x=(n, 8), y=(n, 8), z=(n, 2)) for n in (1, 4))
+    assert mixing_problem(alone, full, MACHINE, 4).startswith("pim is no memory in which")
+
+
+def test_what_devices_for_batches_are_called() -> None:
+    assert [in_batches("cpu.serial", size) for size in (1, 8)] == ["cpu.serial", "cpu.serial in 8s"]

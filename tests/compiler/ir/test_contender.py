@@ -17,8 +17,18 @@ KINDS = {
     ),
     "replicas": (ContenderId(ContenderKind.SINGLE, "cpu", replicas=2), "2 x cpu"),
     "replicas in processes, batches": (
-        ContenderId(ContenderKind.SINGLE, "cpu", replicas=2, batch=4, hosting="pinned processes"),
+        ContenderId(
+            ContenderKind.SINGLE, "cpu", replicas=2, batches=(4,), hosting="pinned processes"
+        ),
         "2 x cpu in pinned processes, batch 4",
+    ),
+    "a pipeline in batches": (
+        ContenderId(ContenderKind.OPTIMUM, batches=(4, 4)),
+        "optimum, batch 4",
+    ),
+    "batches in some stages": (
+        ContenderId(ContenderKind.OPTIMUM, batches=(1, 8, 1)),
+        "optimum, batches 1 > 8 > 1",
     ),
     "a pipeline in processes": (
         ContenderId(ContenderKind.OPTIMUM, hosting="processes"),

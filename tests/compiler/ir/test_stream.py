@@ -130,27 +130,44 @@ IN_FLIGHT = {
 
 @pytest.mark.parametrize(("period_s", "limit"), IN_FLIGHT.values(), ids=IN_FLIGHT.keys())
 def test_more_are_in_flight_where_they_are_over_at_once(period_s: float, limit: int) -> None:
-    assert in_flight((2,), 1, period_s, 2 * period_s) == limit
+    assert in_flight((2,), (1,), period_s, 2 * period_s) == limit
 
 
 @pytest.mark.parametrize(
     ("most_s", "expected"), [(0.0301, 3), (0.0299, 2), (0.02, 2), (0.0199, 1), (0.001, 1)]
 )
 def test_no_more_are_in_flight_than_may_wait(most_s: float, expected: int) -> None:
-    assert in_flight((2,), 1, 1e-2, 2e-2, most_s) == expected
+    assert in_flight((2,), (1,), 1e-2, 2e-2, most_s) == expected
 
 
 def test_a_batch_waits_for_each_replica_of_the_first_stage() -> None:
-    assert in_flight((2,), 4, 1e-2, 8e-2 + 3e-2) == 2 * 4 + 2 * 4
-    assert in_flight((2, 1), 4, 0.0, 0.0) == 3 * 4 + 4 + 2 * 4
+    assert in_flight((2,), (4,), 1e-2, 8e-2 + 3e-2) == 2 * 4 + 2 * 4
+    assert in_flight((2, 1), (4, 4), 0.0, 0.0) == 3 * 4 + 4 + 2 * 4
+
+
+#: The batches of three stages of two, one and one replicas -> on their way, and waiting.
+MIXED = {
+    "one by one": ((1, 1, 1), 4 + 2, 1),
+    "all alike": ((4, 4, 4), 16 + 8, 8),
+    "put together behind the first": ((1, 4, 1), 2 + 4 + 1 + 5, 4),
+    "put together twice": ((4, 1, 4), 8 + 1 + 4 + 5, 12),
+}
+
+
+@pytest.mark.parametrize(("batches", "going", "waiting"), MIXED.values(), ids=MIXED.keys())
+def test_a_batch_waits_wherever_it_is_put_together(
+    batches: tuple[int, ...], going: int, waiting: int
+) -> None:
+    assert in_flight((2, 1, 1), batches, 0.0) == going + waiting
+    assert in_flight((2, 1, 1), batches, 1.0, 3.0) == min(going, 3) + waiting
 
 
 def test_without_a_latency_every_replica_has_an_input_and_every_stage_another() -> None:
-    assert in_flight((2, 3), 1, 1e-2) == in_flight((2, 3), 1, 1e-2, 7e-2) == 5 + 2
+    assert in_flight((2, 3), (1, 1), 1e-2) == in_flight((2, 3), (1, 1), 1e-2, 7e-2) == 5 + 2
 
 
 def test_a_batch_is_in_flight_at_the_least() -> None:
-    assert in_flight((2,), 4, 1e-2, 8e-2, 0.02) == 4
+    assert in_flight((2,), (4,), 1e-2, 8e-2, 0.02) == 4
 
 
 @given(
@@ -166,13 +183,13 @@ def test_what_is_promised_of_the_latency_is_kept(
     counts = replicas[: len(calls_s)]
     period_s = max(call_s / count for call_s, count in zip(calls_s, counts, strict=True))
     most_s = slack * sum(calls_s)
-    limit = in_flight(counts, 1, period_s, sum(calls_s), most_s)
+    limit = in_flight(counts, (1,) * len(counts), period_s, sum(calls_s), most_s)
     assert mean(_latencies(calls_s, counts, limit)[-36:]) <= most_s * (1 + 1e-9)
 
 
 def _latencies(calls_s: Sequence[int], replicas: Sequence[int], limit: int) -> list[float]:
     """Of the first inputs of a stream that is always full."""
-    scheduler: Scheduler[int] = Scheduler(replicas, batch=1, limit=limit)
+    scheduler: Scheduler[int] = Scheduler(replicas, limit=limit)
     running: list[tuple[float, int, Start[int]]] = []
     arrived_s: list[float] = []
     found: list[float] = []

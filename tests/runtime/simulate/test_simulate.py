@@ -34,8 +34,8 @@ class _Moving:
         return [self._segment]
 
 
-def _run(calls: object, replicas: Sequence[int], **options: float) -> Simulation:
-    given = {"inputs": 60, "limit": 2 * sum(replicas) + 2, **options}
+def _run(calls: object, replicas: Sequence[int], **options: object) -> Simulation:
+    given: dict[str, object] = {"inputs": 60, "limit": 2 * sum(replicas) + 2, **options}
     return simulate(calls, (DRAM,), replicas, **given)  # type: ignore[arg-type]
 
 
@@ -79,9 +79,22 @@ def test_one_after_the_other_with_one_in_flight() -> None:
 
 
 def test_calls_take_what_is_there_up_to_a_batch() -> None:
-    found = _run(_Fixed(0.5), (1,), batch=4, limit=8)
+    found = _run(_Fixed(0.5), (1,), batches=(4,), limit=8)
     assert {call.inputs for call in found.trace.calls} == {4}
     assert found.left_s[:4] == (2.0,) * 4
+
+
+def test_batches_behind_single_inputs_are_as_fast_as_their_account_says() -> None:
+    """Single inputs take the first stage 1 s, and the second one 2 s; four of them 3 s in one call:
+    the first one sets the rate, as soon as the second one has had none for two of its calls."""
+
+    def calls(stage: int, replica: int, inputs: int) -> Sequence[Segment]:
+        return [Segment(1.0 if not stage else {1: 2.0, 4: 3.0}[inputs], 0.0)]
+
+    found = _run(calls, (1, 1), batches=(1, 4), limit=16, inputs=64)
+    second = [call for call in found.trace.calls if call.stage == 1]
+    assert {call.inputs for call in second} == {1, 4}
+    assert found.period_s == pytest.approx(1.0, rel=0.05)
 
 
 def test_inputs_come_apart_where_replicas_should_not_go_in_step() -> None:
@@ -99,6 +112,7 @@ def test_a_stream_needs_more_inputs_than_fill_it() -> None:
 @given(
     replicas=st.lists(st.integers(1, 3), min_size=1, max_size=4),
     batch=st.integers(1, 3),
+    mixed=st.booleans(),
     limit=st.integers(1, 12),
     segments=st.lists(
         st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(1, 4), st.integers(0, 2)),
@@ -110,6 +124,7 @@ def test_a_stream_needs_more_inputs_than_fill_it() -> None:
 def test_what_the_scheduler_promises_holds_in_virtual_time(
     replicas: list[int],
     batch: int,
+    mixed: bool,
     limit: int,
     segments: list[tuple[int, int, int, int]],
     spacing_s: float,
@@ -125,7 +140,8 @@ def test_what_the_scheduler_promises_holds_in_virtual_time(
             for fixed, compute, moved, size in segments
         ]
 
-    given = {"inputs": 50, "limit": limit, "batch": batch, "spacing_s": spacing_s}
+    batches = [1 if mixed and stage % 2 else batch for stage in range(len(replicas))]
+    given = {"inputs": 50, "limit": limit, "batches": batches, "spacing_s": spacing_s}
     found = simulate(calls, (DRAM,), replicas, **given)  # type: ignore[arg-type]
     assert found == simulate(calls, (DRAM,), replicas, **given)  # type: ignore[arg-type]
     assert len(found.left_s) >= 50
@@ -133,7 +149,7 @@ def test_what_the_scheduler_promises_holds_in_virtual_time(
     for stage, count in enumerate(replicas):
         mine = [call for call in found.trace.calls if call.stage == stage]
         assert sum(call.inputs for call in mine) >= len(found.left_s)
-        assert max(call.inputs for call in mine) <= batch
+        assert max(call.inputs for call in mine) <= batches[stage]
         for replica in range(count):
             own = [call for call in mine if call.replica == replica]
             assert all(before.end_s <= after.start_s for before, after in pairwise(own))

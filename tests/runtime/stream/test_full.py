@@ -121,7 +121,7 @@ class Rows(Stages):
 def test_full_batches_go_another_way_and_inputs_are_counted_one_by_one() -> None:
     single, full = Rows(), Rows()
     executors = cast("Executor", single), cast("Executor", full)
-    run = FullStream(executors[0], (1,), 8, batch=4, full=executors[1]).run(FEEDS, 0.05)
+    run = FullStream(executors[0], (1,), 8, batches=(4,), full=executors[1]).run(FEEDS, 0.05)
     assert set(single.sizes) == {1}
     assert set(full.sizes) == {4}
     assert run.ran == len(single.sizes) + 4 * len(full.sizes)

@@ -41,6 +41,98 @@ def test_several_are_stacked_and_each_gets_its_own_rows_back() -> None:
     assert seen == [[1, 2, 3, 4, 5, 6]]
 
 
+def test_several_become_one_where_the_next_stage_takes_more() -> None:
+    seen: list[list[float]] = []
+
+    def second(array: Tensor) -> Tensor:
+        seen.append(array.tolist())
+        return array + 1
+
+    variant = FakeVariant(_double, second, _double)
+    items = [item(variant, number) for number in (1, 2, 3)]
+    for one in items:
+        assert Group.of([one]).advance() is None
+    together = Group.of(items)
+    assert together.advance() is None
+    assert Group.of(items) is together
+    assert _answers(together.advance()) == [[6], [10], [14]]
+    assert seen == [[2, 4, 6]]
+
+
+def test_each_goes_on_alone_where_the_next_stage_takes_one_with_rows_that_are_not_copied() -> None:
+    made: list[Tensor] = []
+    seen: list[Tensor] = []
+
+    def first(array: Tensor) -> Tensor:
+        made.append(array * 2)
+        return made[0]
+
+    def second(array: Tensor) -> Tensor:
+        seen.append(array)
+        return array + 1
+
+    variant = FakeVariant(first, second, _double)
+    items = [item(variant, number) for number in (1, 2, 3)]
+    assert Group.of(items).advance() is None
+    alone = [Group.of([one]) for one in items]
+    assert [each.advance() for each in alone] == [None] * 3
+    assert [Group.of([one]) for one in items] == alone
+    assert [_answers(each.advance()) for each in alone] == [[[6]], [[10]], [[14]]]
+    assert all(each.base is made[0] for each in seen)
+
+
+def test_what_cannot_be_put_together_runs_singly() -> None:
+    variant = FakeVariant(lambda array: array[:, None] if array[0] > 1 else array, _double)
+    items = [item(variant, number) for number in (1, 2)]
+    for one in items:
+        Group.of([one]).advance()
+    assert _answers(Group.of(items).advance()) == [[2], [[4]]]
+    assert variant.ran_alone == 2
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_who_is_no_longer_wanted_does_not_go_on_alone(count: int) -> None:
+    ran: list[list[float]] = []
+
+    def second(array: Tensor) -> Tensor:
+        ran.append(array.tolist())
+        return array + 1
+
+    variant = FakeVariant(_double, second)
+    items = [item(variant, number) for number in range(count)]
+    items[0].future.cancel()
+    assert Group.of(items).advance() is None
+    answers = [Group.of([one]).advance() for one in items]
+    assert answers[0] == []
+    assert [_answers(each) for each in answers[1:]] == [[[2 * n + 1]] for n in range(1, count)]
+    assert ran == [[2.0 * n] for n in range(1, count)]
+
+
+def test_who_is_no_longer_wanted_is_not_put_together_with_others() -> None:
+    variant = FakeVariant(_double, _double, _double)
+    items = [item(variant, number) for number in (1, 2, 3)]
+    items[1].future.cancel()
+    for one in items:
+        Group.of([one]).advance()
+    together = Group.of(items)
+    assert [*together.items] == [items[0], items[2]]
+    assert together.advance() is None
+    assert Group.of(items) is together
+    assert _answers(together.advance()) == [[8], [24]]
+
+
+def test_who_is_no_longer_wanted_is_in_no_call() -> None:
+    variant = FakeVariant(_double, _double)
+    items = [item(variant, number) for number in (1, 2)]
+    items[0].future.cancel()
+    group = Group.of(items)
+    assert [*group.items] == items[1:]
+    assert group.advance() is None
+    assert Group.of(items) is group
+    assert _answers(group.advance()) == [[8]]
+    assert Group.of([cancelled := item(variant, 3)]).items == [cancelled]
+
+
 def test_of_several_only_the_one_that_fails_has_the_error() -> None:
     def stage(array: Tensor) -> Tensor:
         if (array < 0).any():

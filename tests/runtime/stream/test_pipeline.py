@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any, cast
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import ClosedError, EngineError, OverloadError, StagecutError
@@ -14,7 +17,7 @@ from stagecut.runtime.stream.item import Item
 from stagecut.runtime.stream.pipeline import Layout, Overload, Pipeline
 from stagecut.runtime.variant import Variant
 from tests.support.awake import never_asleep
-from tests.support.fake_variant import FakeVariant, interrupt_main_thread, item, stream_of
+from tests.support.fake_variant import FakeVariant, Stage, interrupt_main_thread, item, stream_of
 
 WAIT_S = 10.0
 
@@ -140,6 +143,40 @@ def test_what_is_there_when_a_call_begins_is_one_batch(gate: Gate, pipelines: Pi
     assert gate.seen == [[0], [1, 2, 3], [4, 5]]
     [stage] = pipeline.snapshot().stages()
     assert stage.batches == {1: 1, 2: 1, 3: 1}
+
+
+def _times(factor: int) -> Stage:
+    return lambda array: array * factor + 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    stages=st.lists(st.tuples(st.integers(1, 3), st.booleans()), min_size=1, max_size=4),
+    batch=st.integers(1, 3),
+    count=st.integers(1, 20),
+)
+def test_outputs_are_right_whatever_number_of_inputs_each_stage_takes(
+    stages: list[tuple[int, bool]], batch: int, count: int
+) -> None:
+    replicas = tuple(replicas for replicas, _ in stages)
+    batches = tuple(batch if together else 1 for _, together in stages)
+    made = [_times(at + 2) for at in range(len(stages))]
+    variant = FakeVariant(*made, stream=stream_of(*replicas, batches=batches))
+    variant.has_full_batches = True
+    pipeline = Pipeline(Layout.of(cast("Variant", variant)), time.perf_counter)
+    items = [item(variant, number) for number in range(count)]
+    for one in items:
+        pipeline.submit(one, "block")
+    expected = np.arange(count, dtype=float)
+    for stage in made:
+        expected = stage(expected)
+    assert [_result(one) for one in items] == [[number] for number in expected]
+    seen = pipeline.snapshot()
+    pipeline.close(cancel=False)
+    pipeline.join()
+    for calls, most in zip(seen.calls, batches, strict=True):
+        assert {call.inputs for call in calls} <= {1, most}
+        assert sum(call.inputs for call in calls) == count
 
 
 def test_inputs_of_two_shapes_are_never_in_one_batch(gate: Gate, pipelines: Pipelines) -> None:
