@@ -29,32 +29,10 @@ LLAMAS = ("llama-100m", "llama-500m")
 LARGE = ("gpt3-xl", "gpt-j")
 #: Two models each, which are one plan: test_whisper.py.
 SPEECH = ("whisper-tiny", "whisper-tiny-en")
-#: The same blocks as in a deeper one of the family, which stands for them. To export a block takes
-#: the best part of a second.
-SHALLOWER = {"bert-small": "bert-base", "vit-base": "vit-huge", "vit-large": "vit-huge"}
-WHOLE = tuple(
-    name for name in models.names() if name not in (*TINY, *LLAMAS, *LARGE, *SPEECH, *SHALLOWER)
-)
+WHOLE = tuple(name for name in models.names() if name not in (*TINY, *LLAMAS, *LARGE, *SPEECH))
 #: A thin model's layers are so many times smaller than the real one's, roughly.
 _THINNER = 256
 CPU = ("cpu.serial", "cpu.parallel")
-
-
-@pytest.mark.parametrize(("name", "deeper"), SHALLOWER.items(), ids=SHALLOWER.keys())
-def test_a_shallower_model_is_a_deeper_one_with_fewer_blocks(name: str, deeper: str) -> None:
-    """And with narrower ones, which thin models have all alike."""
-    one, other = models.find(name), models.find(deeper)
-    assert deeper in WHOLE
-    assert (one.family, one.outputs, one.parameters) == (
-        other.family,
-        other.outputs,
-        other.parameters,
-    )
-    blocks = [int(str(each.sizes.get("num_hidden_layers", 12))) for each in (one, other)]
-    assert blocks[0] < blocks[1]
-    numbers = {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}
-    assert {key for key, size in one.sizes.items() if other.sizes.get(key) != size} <= numbers
-    assert {key for key, size in other.sizes.items() if one.sizes.get(key) != size} <= numbers
 
 
 @functools.cache
