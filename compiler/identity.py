@@ -2,7 +2,7 @@
 word for where it comes from."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from stagecut.compiler.answers import Answers
 from stagecut.compiler.context import CompileContext
 from stagecut.compiler.formats.weights import WeightFile, model_bytes
 from stagecut.compiler.ir.contender import ContenderId
-from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.provenance import Provenance
 from stagecut.compiler.measure.cache import digest
 from stagecut.compiler.measure.cpus import usable_cpus
@@ -41,16 +41,11 @@ class Identity:
     def of(self, specs: Mapping[str, str]) -> str:
         """Model, inputs, machine, software, and the devices of these specs."""
         program = self.answers.program
-        feeds = [
-            part
-            for name, array in program.feeds.items()
-            for part in (name, str(array.dtype), str(array.shape), _content(array))
-        ]
         cpus = f"{usable_cpus()} of {sorted(os.sched_getaffinity(0))}"  # they need not be alike
         sets = repr(instruction_sets())  # which a CPU's name does not tell
         machine = (cpu_model(), sets, cpus, repr(versions()), repr(specs))
-        further = (array.tobytes() for sample in program.samples for array in sample.values())
-        return digest(self.model_sha256, *self._right, *machine, *feeds, *further)
+        inputs = (part for feeds in (program.feeds, *program.samples) for part in _content(feeds))
+        return digest(self.model_sha256, *self._right, *machine, *inputs)
 
     @property
     def _right(self) -> tuple[str, ...]:
@@ -76,9 +71,11 @@ class Identity:
         )
 
 
-def _content(array: Tensor) -> bytes | str:
-    """All of its numbers, or of its texts."""
-    return repr(array.tolist()) if array.dtype.hasobject else array.tobytes()
+def _content(feeds: Feeds) -> Iterator[bytes | str]:
+    """All numbers and texts, and what they are."""
+    for name, array in feeds.items():
+        yield from (name, str(array.dtype), str(array.shape))
+        yield repr(array.tolist()) if array.dtype.hasobject else array.tobytes()
 
 
 def specs_of(context: CompileContext, chosen: ContenderId) -> Mapping[str, str]:

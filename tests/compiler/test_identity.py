@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from stagecut.compiler.ir.contender import ContenderId, ContenderKind
+from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.measurements import Measurements
 from tests.compiler.conftest import SPECS
 
@@ -26,3 +29,23 @@ def test_what_is_measured_depends_on_what_is_right(measure: Callable[..., Measur
     made = [replace(itself, right=right).identity for right in rights]
     assert len({each.key("part") for each in made}) == len(made)
     assert len({each.model_sha256 for each in made}) == 1
+
+
+def test_what_is_measured_depends_on_every_sample_and_on_nothing_else_of_it(
+    measure: Callable[..., Measurements],
+) -> None:
+    """Equal texts are other objects each time."""
+
+    def key(*samples: Feeds) -> str:
+        measured = measure()
+        program = replace(measured.answers.program, samples=samples)
+        answers = replace(measured.answers, program=program)
+        return replace(measured.identity, answers=answers).key("part")
+
+    def texts(last: str) -> Feeds:
+        return {"x": np.array(["one".upper(), last.upper()], object)}
+
+    assert key(texts("two")) == key(texts("two"))
+    made = [(), (texts("two"),), (texts("three"),), (texts("two"), texts("two"))]
+    shapes = [({"x": np.zeros(shape, np.float32)},) for shape in ((2, 3), (3, 2))]
+    assert len({key(*each) for each in (*made, *shapes)}) == len(made) + len(shapes)
