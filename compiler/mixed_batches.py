@@ -179,5 +179,5 @@ def _both(one: NodeCosts, many: NodeCosts, names: Mapping[str, str]) -> NodeCost
         run_s={**one.run_s, **of(many.run_s)},
         run_j={**one.run_j, **of(many.run_j)},
         resident_bytes={**one.resident_bytes, **of(many.resident_bytes)},
-        uses={key: {**used, **of(many.uses.get(key, {}))} for key, used in one.uses.items()},
+        uses={key: {**used, **of(many.uses.get(key, used))} for key, used in one.uses.items()},
     )

@@ -57,6 +57,7 @@ def mixed_plan(
     single = _half(alone, ready.alone, found.table, entry, members)
     several = _half(full, ready.full, full.side.costs, entry, members)
     members.files[costs_file(alone.number, entry)] = write_costs(found.table).encode()
+    members.files[costs_file(full.number, entry)] = write_costs(full.side.costs).encode()
     members.files[stream_file(alone.number, entry)] = write_stream(found.solution).encode()
     reason = f"where all stages take as many, streams are {found.gain:.1%} slower by the costs"
     streamed = _streamed(ready.proposal.account, found.batches, limits)
@@ -111,7 +112,9 @@ def _node(planned: PlannedNode, costs: CostTable) -> PlannedNode:
         batched.name: planned.refusals.get(own.name, "it does not run it in batches")
         for own in devices
         for batched in devices
-        if batched.name == in_batches(own.name, batched.batch) and batched.name not in run_s
+        if batched.batch > 1
+        and batched.name == in_batches(own.name, batched.batch)
+        and batched.name not in run_s
     }
     return replace(planned, run_s=run_s, refusals={**refusals, **planned.refusals})
 

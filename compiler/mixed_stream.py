@@ -60,6 +60,13 @@ class ReadyMixed:
     alone: Built
     full: Built
 
+    def priced_as(self, found: MixedBatches) -> "ReadyMixed":
+        """The same stages, which were solved for again by what was seen of them."""
+        stream, costs = found.solution.stream, found.solution.account
+        return replace(
+            self, found=found, proposal=replace(self.proposal, stream=stream, account=costs)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class MixedStreams:
@@ -75,15 +82,17 @@ class MixedStreams:
         """The fastest by costs as they are in such streams, None where these say nothing of them;
         built, where it is worth it, or why it is not."""
         seen = SeenCalls()
-        ready: ReadyMixed | None = None
+        ran: dict[tuple[object, ...], ReadyMixed] = {}
         for _ in range(_MOST_SOLVES):
             found = self._solved(seen)
             if found is None or not found.is_worth_it:
                 return found, None, ""
-            if ready is not None and seen.hold_for(found.solution):
-                return found, replace(ready, found=found), ""
+            stream = found.solution.stream
+            stages = (*stream.schedule.stages, *stream.replicas)
+            if stages in ran and seen.hold_for(found.solution):
+                return found, ran[stages].priced_as(found), ""
             try:
-                ready, turn = self._ran(found)
+                ran[stages], turn = self._ran(found)
             except StagecutError as error:
                 return found, None, f"not run: {error.problem}"
             seen.note(found.solution.stream.schedule.stages, [turn.run.call_s])

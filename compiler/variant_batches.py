@@ -186,6 +186,7 @@ class VariantBatches:
             return "" if first is None else first.told("")
         if together is None:
             together = self._answered(size, _program_of(asked), asked, len(variants))
+            costs = self._costs(together.members, together.number)
         sides = Side(self._measured(index), own), Side(self._measured_of(together), costs)
         with question.phases("batches"):
             streams = MixedStreams(*sides, size, question.tolerance, question.limits)

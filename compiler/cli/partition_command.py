@@ -231,13 +231,20 @@ def _check_streams(
     pairs = []
     for given in Given.every(costs) if check == costs else [Given.read(costs)]:
         rules = (pin, forbid) if pin or forbid else given.rules
-        table = common.read_rules(*rules)(given.table())
+        table = given.table()
+        if (pin or forbid) or not _has_batches(table):
+            table = common.read_rules(*rules)(table)
         pairs.append((table, given if check == costs else Given.read(check)))
     over_hosts = partition_hosts.has_hosts(pairs[0][0])
     checked = check_hosts_stream.checked if over_hosts else check_stream.checked
     schema = hosts_stream_json.SCHEMA if over_hosts else stream_json.SCHEMA
     document, lines = checked(pairs)
     _print(json, lambda: document, lines, schema)
+
+
+def _has_batches(table: "CostTable") -> bool:
+    """Such a table was made of one that its rules had been applied to."""
+    return any(device.batch > 1 for device in table.machine.devices)
 
 
 def _refuse_for_streams(method: str, explain: list[str] | None) -> None:

@@ -39,7 +39,7 @@ class Group:
         first = before[0]
         if first is None:
             found = cls([item for item in items if item.begins()])
-        elif all(each is first for each in before) and all(one in items for one in first.items):
+        elif all(each is first for each in before) and {*first.items} <= {*items}:
             return first
         else:
             wanted = [(one, one.group) for one in items if one.group and one in one.group.items]
@@ -58,13 +58,14 @@ class Group:
         """
         if not self.items:
             return []
+        has_come = bool(self._come)  # with rows that are cut out of those of several
         try:
             outputs = self._advanced(to_end=to_end)
             return None if outputs is None else [*self._answers(outputs)]
         except CrashFault as error:
             return [error] * len(self.items)
         except BaseException as error:  # it belongs to the items, whatever it is
-            if len(self.items) == 1 and not self._may_run_otherwise(error):
+            if len(self.items) == 1 and not (has_come or self._may_run_otherwise(error)):
                 return [error]
         return [*map(_alone, self.items)]  # no frame of ours between, where errors would be kept
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stagecut.compiler.ir.costs import CostTable
+from stagecut.compiler.ir.costs import CostTable, with_errors
 from stagecut.compiler.ir.machine import Device
 from stagecut.compiler.ir.schedule import Stage
 from stagecut.compiler.ir.stream_certificate import Limit
@@ -133,3 +133,13 @@ OTHERS = {
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS.keys())
 def test_of_other_nodes_and_cores_nothing_can_be_said(other: CostTable) -> None:
     assert mixed_batches(ALONE, other, 8, ()) is None
+
+
+def test_what_batches_use_of_a_budget_is_what_single_inputs_do_where_nothing_else_is_known() -> (
+    None
+):
+    ruled = with_errors(ALONE, {"blocks": {"cpu": 0.5}}, 0.1)
+    found = mixed_table(ruled, EIGHTS, 8)
+    assert found is not None
+    assert found.node_named["blocks"].uses == {"error": {"cpu": 0.5, "cpu in 8s": 0.5}}
+    assert mixed_batches(ruled, EIGHTS, 8, ()) is None  # none keeps to it

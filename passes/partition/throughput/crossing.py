@@ -48,13 +48,17 @@ class Open:
         first, values, _ = self._pairs
         return Sums(self, bring[values], take[values], _between(first, take[values]))
 
-    def reaching(self, ideal: int) -> tuple[Ints, Bools, Bools]:
-        """Of what is open behind ideals before `ideal`: the first place of each, with the end;
-        whether it is read on the way there, and whether it is still open behind it."""
+    def reaching(self, ideal: int) -> tuple[Ints, Ints, Bools, Bools]:
+        """Of what is open behind the ideals below `ideal`: where it stands among all that is open;
+        the first place of each ideal in that, with the end; whether it is read on the way there,
+        and whether it is still open behind it."""
         first, values, read = self._pairs
-        before = first[: ideal + 1]
-        values, read = values[: before[-1]], read[: before[-1]]
-        return before, self.readers[ideal, values] > read, self.behind[ideal, values]
+        below = self.lattice.below[ideal]
+        counts = first[below + 1] - first[below]
+        ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
+        places = np.arange(ends[-1]) + np.repeat(first[below] - ends[:-1], counts)
+        values, read = values[places], read[places]
+        return places, ends, self.readers[ideal, values] > read, self.behind[ideal, values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,10 @@ class Sums:
 
     def to(self, ideal: int) -> Ints:
         """(B, K): of the stages to `ideal` from those below it."""
-        first, is_read, stays = self.open.reaching(ideal)
-        count = len(is_read)
-        brought = np.where(is_read[:, None], self.bring[:count], 0)
-        passed = np.where(stays[:, None], self.take[:count], 0)
-        passing = self.taken[ideal] + _between(first, brought - passed)
-        found: Ints = passing[self.open.lattice.below[ideal]]
+        places, ends, is_read, stays = self.open.reaching(ideal)
+        brought = np.where(is_read[:, None], self.bring[places], 0)
+        passed = np.where(stays[:, None], self.take[places], 0)
+        found: Ints = self.taken[ideal] + _between(ends, brought - passed)
         return found
 
 

@@ -45,8 +45,8 @@ def shortest(
         step = Fraction(_FIRST_STEP)
         while period and period - low > period * Fraction(_NEAR):
             middle = max((low + period) / 2, period * (1 - step))
-            middle = Fraction(int(middle)) if middle >= 1 else middle
-            if middle <= low:
+            middle = Fraction(int(middle))
+            if middle <= low:  # or less than what times are counted in
                 break
             kept = probe.potentials(middle, strict=False)
             if not probe.can_keep(kept):

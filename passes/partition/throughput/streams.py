@@ -236,6 +236,8 @@ def _in_order(probe: Probe, parts: tuple[Part, ...], low: Fraction) -> tuple[Par
         first = _replicas_of_all(ordered) or _any_pipeline(ordered)
     except UnplaceableError:
         return parts
+    if not ordered.period(first):
+        return parts
     found, _ = shortest(ordered, first, low)
     return tuple(
         replace(
