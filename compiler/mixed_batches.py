@@ -38,14 +38,13 @@ Known = TypeVar("Known")
 @dataclass(frozen=True, slots=True)
 class MixedBatches:
     """The stream found by `table` in which each stage takes one input or `size`; where all take as
-    many, the best found has `uniform_s` from one input to the next. `elsewhere`: whether there are
-    devices in other memories, which take no part."""
+    many, the best found has `uniform_s` from one input to the next. Devices in other memories than
+    the host's take no part."""
 
     size: int
     table: CostTable
     solution: StreamSolution
     uniform_s: float
-    elsewhere: bool = False
 
     @property
     def batches(self) -> tuple[int, ...]:
@@ -80,10 +79,13 @@ class MixedBatches:
         return self.uniform_s / least_s - 1
 
     def told(self, then: str) -> str:
-        """`stages with 1 or 8 inputs in a call, as each is best: by the costs no pipeline of
-        contiguous stages is more than 1.2% faster`; `then` is what became of one that is."""
-        here = " on the host's devices" if self.elsewhere else ""
-        head = f"stages{here} with 1 or {self.size} inputs in a call, as each is best: by the costs"
+        """`stages on cpu.serial with 1 or 8 inputs in a call, as each is best: by the costs no
+        pipeline of contiguous stages is more than 1.2% faster`; `then` is what became of one that
+        is."""
+        every = self.table.machine.devices
+        devices = [each.name for each in every if each.batch == 1 and each.memory == HOST]
+        inputs = f"with 1 or {self.size} inputs in a call, as each is best"
+        head = f"stages on {', '.join(devices)} {inputs}: by the costs"
         if self.gain <= WORTH:
             return f"{head} {self._bound}"
         stages = self.solution.stream.schedule.stages
@@ -122,8 +124,7 @@ def mixed_batches(
     try:
         uniform = [_period_s(solver, here), _period_s(solver, without(table, single))]
         mended = loaded(table, seen)
-        elsewhere = (here, there) != (alone, together)
-        return MixedBatches(size, mended, solver(mended), min(uniform), elsewhere)
+        return MixedBatches(size, mended, solver(mended), min(uniform))
     except UnplaceableError:
         return None
 

@@ -73,7 +73,7 @@ def test_batches_that_are_faster(larger_is_faster: list[int]) -> None:
     assert [port.shape for port in batched.inputs] == [(4, 4)]
     assert base.stream is not None
     assert base.stream.batch == 4
-    assert base.stream.tried[-1].startswith("stages with 1 or 4 inputs in a call")
+    assert base.stream.tried[-1].startswith("stages on cpu.serial with 1 or 4 inputs in a call")
     assert base.shipped.id.batch == 4
     assert base.stream.replicas == batched.stream.replicas  # type: ignore[union-attr]
     _streams_right(plan, 23)
@@ -291,7 +291,7 @@ def test_the_plan_says_what_was_tried(larger_is_faster: list[int]) -> None:
     assert larger_is_faster == [2]
     assert tried.startswith("2 inputs in a call: ")
     assert "on cpu.serial" in tried
-    assert mixed.startswith("stages with 1 or 2 inputs in a call")
+    assert mixed.startswith("stages on cpu.serial with 1 or 2 inputs in a call")
 
 
 def test_who_was_far_behind_has_no_turn_with_more_inputs(

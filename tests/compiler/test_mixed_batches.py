@@ -43,7 +43,7 @@ def test_each_stage_as_it_is_best() -> None:
     assert [each.device for each in found.stages] == ["cpu"] * 2
     assert found.is_worth_it
     said = found.told("in turns 3% slower")
-    assert said.startswith("stages with 1 or 8 inputs in a call, as each is best: by the costs")
+    assert said.startswith("stages on cpu with 1 or 8 inputs in a call, as each is best: by the")
     assert said.endswith("4 x cpu in 8s > 2 x cpu; in turns 3% slower")
     assert found.told("").endswith("> 2 x cpu")
 
@@ -103,7 +103,7 @@ def test_it_is_about_the_devices_of_the_host() -> None:
     alone = stream_table("a: cpu 1, pim 9\nb(a): cpu 1, pim 9", CPU, pim, cores=1, pim=1)
     eights = stream_table("a: cpu 9, pim 8\nb(a): cpu 9, pim 8", CPU, pim, cores=1, pim=1)
     found = _found(alone, eights)
-    assert found.told("").startswith("stages on the host's devices with 1 or 8 inputs in a call")
+    assert found.told("").startswith("stages on cpu with 1 or 8 inputs in a call")
     assert found.uniform_s == pytest.approx(2 * US)
     assert {each.device for each in found.solution.stream.schedule.stages} == {"cpu"}
 

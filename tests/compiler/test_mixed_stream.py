@@ -74,7 +74,7 @@ def test_it_ships_where_it_is_faster(plan: Plan) -> None:
     assert alone.shipped.accounting == "measured"
     assert alone.stream.period_s == pytest.approx(1.05, rel=1e-3)  # as it was seen
     assert alone.certificate.total == alone.stream.period_s
-    assert alone.stream.tried[-1].startswith("stages with 1 or 4 inputs in a call")
+    assert alone.stream.tried[-1].startswith("stages on cpu.serial with 1 or 4 inputs in a call")
     assert alone.stream.tried[-1].endswith("in turns 50.0% faster than what was the best")
     assert {contender.id.batches for contender in alone.contenders} >= {(), (4,), (1, 4)}
 

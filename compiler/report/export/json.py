@@ -1,6 +1,6 @@
 """Report and Difference -> JSON; the names of the fields are those of their classes.
 
-The schema of the report, `stagecut.report/2`, is written down in docs/report-schema.json.
+The schema of the report, `stagecut.report/3`, is written down in docs/report-schema.json.
 """
 
 import json
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.difference import Difference
 
-SCHEMA = "stagecut.report/2"
+SCHEMA = "stagecut.report/3"
 DIFFERENCE_SCHEMA = "stagecut.diff/2"
 
 #: Whether plans differ, and whether they do so in any decision.

@@ -240,7 +240,7 @@ def test_report_in_terminal_page_and_json(run: Run, plan: Path, tmp_path: Path) 
     page = tmp_path / "x.html"
     assert run("report", plan, "--html", page).code == 0
     assert page.read_text().lstrip().lower().startswith("<!doctype html>")
-    assert _json(run("report", plan, "--json"))["schema"] == "stagecut.report/2"
+    assert _json(run("report", plan, "--json"))["schema"] == "stagecut.report/3"
 
 
 def test_profile_then_partition_then_compile_from_the_table(

@@ -87,7 +87,7 @@ def test_a_node_that_is_not_there(run: Run) -> None:
 
 
 def test_json_says_everything_and_so_stands_alone(run: Run) -> None:
-    assert json.loads(run("report", "x.plan", "--json").out)["schema"] == "stagecut.report/2"
+    assert json.loads(run("report", "x.plan", "--json").out)["schema"] == "stagecut.report/3"
     assert run("report", "x.plan", "--json", "--nodes").code == 2
 
 

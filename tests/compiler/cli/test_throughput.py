@@ -61,7 +61,7 @@ def test_what_a_plan_for_streams_says_of_itself(compiled: Compiled, run: Run, mo
     stream = document["stream"]
     assert document["objective"] == "throughput"
     assert stream["replicas"] == [usable_cpus()]
-    assert stream["batch"] == 1
+    assert stream["batches"] == [1]
     assert document["predicted_s"] == stream["period_s"]
     assert document["shipped"].get("replicas", 1) == usable_cpus()
     assert "schedules" in document["certificate"]["scope"]

@@ -68,7 +68,7 @@ def test_every_report_fits_the_schema(sample: Sample) -> None:
 @every_sample
 def test_it_says_everything_and_twice_the_same(sample: Sample) -> None:
     document = json.loads(text_of(sample))
-    assert document["schema"] == "stagecut.report/2"
+    assert document["schema"] == "stagecut.report/3"
     assert [node["name"] for node in document["nodes"]] == [n.name for n in sample.planned.nodes]
     assert document["summary"]["predicted"]["time_s"] == sample.planned.account.latency_s
     assert [(row["value"], row["source"], row["target"]) for row in document["transfers"]] == [
