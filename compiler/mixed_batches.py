@@ -51,6 +51,17 @@ class MixedBatches:
         """The inputs in a call of each stage."""
         return tuple(load.batch for load in self.solution.account.stages)
 
+    def solved_again(
+        self, seen: Iterable[ObservedCall], limits: tuple[Limit, ...]
+    ) -> "MixedBatches | None":
+        """By what was `seen` of stages in such streams, whatever they cost where all take as many;
+        None where nothing keeps to the limits then."""
+        table = loaded(self.table, seen)
+        try:
+            return replace(self, table=table, solution=Throughput(limits)(table))
+        except UnplaceableError:
+            return None
+
     @property
     def stages(self) -> tuple[Stage, ...]:
         """On the devices that run them, whatever the costs call these."""
@@ -110,11 +121,9 @@ def mixed_batches(
     together: CostTable,
     size: int,
     limits: tuple[Limit, ...],
-    seen: Iterable[ObservedCall] = (),
 ) -> MixedBatches | None:
     """Of costs of single inputs and of calls of `size`, both as they are in streams; None where
-    they are not of the same nodes, or nothing keeps to the limits. What was `seen` of stages in
-    such a stream counts there, whatever they cost where all take as many."""
+    they are not of the same nodes, or nothing keeps to the limits."""
     here, there = _on_host(alone), _on_host(together)
     table = mixed_table(here, there, size)
     if table is None:
@@ -123,8 +132,7 @@ def mixed_batches(
     solver = Throughput(limits)
     try:
         uniform = [_period_s(solver, here), _period_s(solver, without(table, single))]
-        mended = loaded(table, seen)
-        return MixedBatches(size, mended, solver(mended), min(uniform))
+        return MixedBatches(size, table, solver(table), min(uniform))
     except UnplaceableError:
         return None
 

@@ -29,7 +29,7 @@ from stagecut.compiler.ir.errors import EngineError, StagecutError
 from stagecut.compiler.ir.stream import in_flight, stream_of
 from stagecut.compiler.ir.stream_certificate import Limit, most_latency_s
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.mixed_batches import MixedBatches, mixed_batches
+from stagecut.compiler.mixed_batches import MixedBatches
 from stagecut.compiler.seen_calls import SeenCalls
 from stagecut.passes.gate.accuracy import flaws
 from stagecut.passes.gate.build import Built
@@ -78,13 +78,14 @@ class MixedStreams:
     tolerance: float | None
     limits: tuple[Limit, ...]
 
-    def best(self) -> tuple[MixedBatches | None, ReadyMixed | None, str]:
-        """The fastest by costs as they are in such streams, None where these say nothing of them;
-        built, where it is worth it, or why it is not."""
+    def best(self, first: MixedBatches) -> tuple[MixedBatches | None, ReadyMixed | None, str]:
+        """The fastest by costs as they are in such streams, which by what is known beforehand is
+        `first`; None where none keeps to the limits. Built, where it is worth it, or why not."""
         seen = SeenCalls()
+        found: MixedBatches | None = first
         ran: dict[tuple[object, ...], ReadyMixed] = {}
         for _ in range(_MOST_SOLVES):
-            found = self._solved(seen)
+            found = first.solved_again(seen.calls, self.limits) if ran else first
             if found is None or not found.is_worth_it:
                 return found, None, ""
             stream = found.solution.stream
@@ -95,12 +96,8 @@ class MixedStreams:
                 ran[stages], turn = self._ran(found)
             except StagecutError as error:
                 return found, None, f"not run: {error.problem}"
-            seen.note(found.solution.stream.schedule.stages, [turn.run.call_s])
+            seen.note(stream.schedule.stages, [turn.run.call_s])
         return found, None, "not run: what its stages take is another matter each time"
-
-    def _solved(self, seen: SeenCalls) -> MixedBatches | None:
-        costs = self.alone.costs, self.full.costs
-        return mixed_batches(*costs, self.size, self.limits, seen.calls)
 
     def _ran(self, found: MixedBatches) -> tuple[ReadyMixed, Turn]:
         """Raises StagecutError where it cannot, or must not, run."""

@@ -187,10 +187,14 @@ class VariantBatches:
         if together is None:
             together = self._answered(size, _program_of(asked), asked, len(variants))
             costs = self._costs(together.members, together.number)
+            with question.phases("batches"):
+                first = mixed_batches(own, costs, size, question.limits)
+            if first is None:
+                return ""
         sides = Side(self._measured(index), own), Side(self._measured_of(together), costs)
         with question.phases("batches"):
             streams = MixedStreams(*sides, size, question.tolerance, question.limits)
-            mixed, ready, why = streams.best()
+            mixed, ready, why = streams.best(first)
         if ready is not None:
             return ready.found.told(self._shipped(index, ready, together, sides, variants, members))
         return "" if mixed is None else mixed.told(why)

@@ -62,7 +62,7 @@ def test_what_was_seen_of_a_stage_counts_in_such_streams_alone() -> None:
     machine = _table("a: cpu 1", 6).machine
     costs = replace(ALONE, machine=machine), replace(EIGHTS, machine=machine)
     seen = [ObservedCall(Stage("cpu in 8s", ("blocks",)), 80 * US)]
-    found = mixed_batches(*costs, 8, (), seen)
+    found = _found(*costs).solved_again(seen, ())
     assert found is not None
     assert found.uniform_s == pytest.approx(7 / 6 * US)
     assert found.batches == (1,)

@@ -1,7 +1,7 @@
 """Compiles that find it faster, always, if the first nodes take one input in a call, and all others
 several."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -13,7 +13,6 @@ from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.mixed_batches import MixedBatches, mixed_batches
 from stagecut.passes.gate.stream_gate import BuiltStream, StreamGate, Turn
-from stagecut.passes.profile.loaded import ObservedCall
 from tests.support import batched
 
 
@@ -30,13 +29,11 @@ def let_mixed_be_faster(
         together: CostTable,
         size: int,
         limits: tuple[Limit, ...],
-        seen: Iterable[ObservedCall] = (),
     ) -> MixedBatches | None:
         one = _costing(alone, first, 1.0, 4.0)
-        return mixed_batches(one, _costing(together, first, 2.0 * size, size), size, limits, seen)
+        return mixed_batches(one, _costing(together, first, 2.0 * size, size), size, limits)
 
-    for module in (mixed_stream, variant_batches):
-        monkeypatch.setattr(module, "mixed_batches", found)
+    monkeypatch.setattr(variant_batches, "mixed_batches", found)
     monkeypatch.setattr(mixed_stream, "StreamGate", _Slower)
 
     def race(alone: Runner, together: Runner) -> Race | None:
