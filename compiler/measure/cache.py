@@ -17,13 +17,11 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
-
-from pydantic import TypeAdapter
+from typing import Generic, TypeVar
 
 from stagecut.compiler.formats.atomic import replacing
+from stagecut.compiler.formats.type_adapters import adapter_of
 from stagecut.compiler.formats.whole_file import read_whole
 from stagecut.compiler.ir.errors import StagecutError
 
@@ -57,7 +55,7 @@ class Cache(Generic[Kept]):
         try:
             if path is None or not path.is_file():
                 return None
-            return self._adapter.validate_json(_believed(read_whole(path), key))
+            return adapter_of(self.of).validate_json(_believed(read_whole(path), key))
         except OSError as error:
             self.warn(f"the cache {self.folder} cannot be read: {error.strerror or error}")
         except (ValueError, StagecutError):  # what a type makes of values that are not its own
@@ -82,22 +80,10 @@ class Cache(Generic[Kept]):
 
     def _text(self, kept: Kept) -> str:
         """As JSON with infinities, which figures may be."""
-        return json.dumps(self._adapter.dump_python(kept, mode="json"), indent=1)
-
-    @property
-    def _adapter(self) -> TypeAdapter[Kept]:
-        of: Any = self.of  # mypy takes a type of values for one that cannot be looked up
-        found: TypeAdapter[Kept] = _adapter_of(of)
-        return found
+        return json.dumps(adapter_of(self.of).dump_python(kept, mode="json"), indent=1)
 
     def _path(self, key: str) -> Path | None:
         return None if self.folder is None else self.folder / f"{self.kind}-{key[:32]}.kept"
-
-
-@cache
-def _adapter_of(of: type[object]) -> TypeAdapter[Any]:
-    """To make one takes milliseconds."""
-    return TypeAdapter(of)
 
 
 def _sealed(key: str, text: str) -> bytes:

@@ -5,11 +5,9 @@ The schema of the report, `stagecut.report/3`, is written down in docs/report-sc
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter
-
+from stagecut.compiler.formats.type_adapters import adapter_of
 from stagecut.compiler.report.model.content import Report
 from stagecut.compiler.report.model.difference import Difference
 
@@ -20,21 +18,15 @@ DIFFERENCE_SCHEMA = "stagecut.diff/2"
 _VERDICTS = ("differs", "decided_otherwise")
 
 
-@cache
-def _adapter(of: type[object]) -> TypeAdapter[Any]:
-    """To make one takes longer than to use it."""
-    return TypeAdapter(of)
-
-
 def to_json(report: Report) -> str:
     """The whole report; times in seconds, sizes in bytes, names in full."""
-    body: dict[str, Any] = _adapter(Report).dump_python(report, mode="json")
+    body: dict[str, Any] = adapter_of(Report).dump_python(report, mode="json")
     return json.dumps({"schema": SCHEMA, **body}, indent=1)
 
 
 def json_schema() -> str:
     """What `to_json` writes, as JSON Schema 2020-12: every field is there, and no other."""
-    schema = _adapter(Report).json_schema(mode="serialization")
+    schema = adapter_of(Report).json_schema(mode="serialization")
     for record in (schema, *schema["$defs"].values()):
         record["required"] = list(record["properties"])
         record["additionalProperties"] = False
@@ -59,6 +51,6 @@ def difference_json(differences: Mapping[str | None, Difference], tolerance: flo
 
 
 def _difference(difference: Difference, tolerance: float) -> dict[str, Any]:
-    body: dict[str, Any] = _adapter(Difference).dump_python(difference, mode="json")
+    body: dict[str, Any] = adapter_of(Difference).dump_python(difference, mode="json")
     verdicts = (difference.differs(tolerance), difference.decided_otherwise)
     return {**dict(zip(_VERDICTS, verdicts, strict=True)), **body}
