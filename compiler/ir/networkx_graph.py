@@ -36,7 +36,8 @@ def table_of(
     for source, target, facts in graph.edges(data=True):
         value = str(facts.get("value", source))
         sizes = written[str(source)]
-        size_bytes = _size(facts, "size_bytes", f"edge {source} -> {target}")
+        edge = f"edge {source} -> {target}"
+        size_bytes = _size(facts.get("size_bytes", 0), "a size_bytes", edge)
         sizes[value] = max(sizes.get(value, 0), size_bytes)
         read[str(target)][value] = None
     for node, sizes in written.items():
@@ -62,7 +63,7 @@ def table_of(
                 run_s=_run_s(str(node), facts),
                 inputs=tuple(read[str(node)]),
                 outputs=tuple(written[str(node)]),
-                weight_bytes=_size(facts, "weight_bytes", f"node {node}"),
+                weight_bytes=_size(facts.get("weight_bytes", 0), "a weight_bytes", f"node {node}"),
                 run_j=_by_device(facts.get("run_j", {}), "run_j", f"node {node}"),
                 resident_bytes=_resident_bytes(str(node), facts),
                 uses=_uses(str(node), facts, limits),
@@ -88,47 +89,41 @@ def _run_s(node: str, facts: Mapping[str, Any]) -> Mapping[str, float]:
 
 
 def _resident_bytes(node: str, facts: Mapping[str, Any]) -> Mapping[str, int]:
-    where = f"node {node}"
-    sizes = facts.get("resident_bytes", NOTHING)
-    if not isinstance(sizes, Mapping):
-        raise CostTableError(
-            f"has a resident_bytes that is no mapping: {sizes!r}",
-            where=where,
-            fix="give how many bytes it is on each device, resident_bytes={'cpu': 16384}",
-        )
-    named = {str(name): f"resident_bytes on {name}" for name in sizes}
-    given = dict(zip(named, sizes.values(), strict=True))
-    return {name: _size({named[name]: size}, named[name], where) for name, size in given.items()}
+    where, given = f"node {node}", facts.get("resident_bytes", NOTHING)
+    form = "how many bytes it is on each device, resident_bytes={'cpu': 16384}"
+    sizes = _mapping(given, "a resident_bytes that is", where, form)
+    return {
+        str(name): _size(size, f"a resident_bytes on {name}", where) for name, size in sizes.items()
+    }
 
 
 def _uses(
     node: str, facts: Mapping[str, Any], limits: Mapping[str, float]
 ) -> Mapping[str, Mapping[str, float]]:
     """By budget, and below by device; without those that have no limit."""
-    uses = facts.get("uses", NOTHING)
-    if not isinstance(uses, Mapping):
-        raise CostTableError(
-            f"has uses that are no mapping: {uses!r}",
-            where=f"node {node}",
-            fix="give what it uses of each budget on each device, uses={'area': {'cpu': 2.0}}",
-        )
+    where, given = f"node {node}", facts.get("uses", NOTHING)
+    form = "what it uses of each budget on each device, uses={'area': {'cpu': 2.0}}"
+    uses = _mapping(given, "uses that are", where, form)
     return {
-        str(budget): _by_device(used, f"use of {budget}", f"node {node}")
+        str(budget): _by_device(used, f"use of {budget}", where)
         for budget, used in uses.items()
         if budget in limits
     }
 
 
 def _by_device(costs: object, key: str, where: str) -> dict[str, float]:
-    if not isinstance(costs, Mapping):
-        raise CostTableError(
-            f"has a {key} that is no mapping: {costs!r}",
-            where=where,
-            fix=f"give a number for each device, {key}={{'cpu': 1e-3}}",
-        )
+    form = f"a number for each device, {key}={{'cpu': 1e-3}}"
+    given = _mapping(costs, f"a {key} that is", where, form)
     return {
-        str(device): _number(cost, f"a {key} on {device}", where) for device, cost in costs.items()
+        str(device): _number(cost, f"a {key} on {device}", where) for device, cost in given.items()
     }
+
+
+def _mapping(given: object, what: str, where: str, form: str) -> Mapping[Any, Any]:
+    """`given`; `form` says what it would have to look like."""
+    if isinstance(given, Mapping):
+        return given
+    raise CostTableError(f"has {what} no mapping: {given!r}", where=where, fix=f"give {form}")
 
 
 def _number(number: object, what: str, where: str) -> float:
@@ -144,13 +139,12 @@ def _number(number: object, what: str, where: str) -> float:
     )
 
 
-def _size(facts: Mapping[str, Any], key: str, where: str) -> int:
-    size_bytes = facts.get(key, 0)
+def _size(size_bytes: Any, what: str, where: str) -> int:
     is_whole = isinstance(size_bytes, Real) and size_bytes % 1 == 0  # neither NaN nor infinity is
     if is_whole:
         return int(size_bytes)
     raise CostTableError(
-        f"has a {key} that is no whole number: {size_bytes!r}",
+        f"has {what} that is no whole number: {size_bytes!r}",
         where=where,
         fix="give how many bytes it is, such as 16384",
     )
