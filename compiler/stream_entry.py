@@ -21,6 +21,9 @@ from stagecut.passes.gate.stream_gate import Turn, is_near
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.stream.full import FullStream
 
+#: What is slower by no more than this part in threads is tried in processes, too.
+_ABOUT_AS_FAST = 1.05
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -45,6 +48,12 @@ class Entry:
     def is_near(self, best_s: float) -> bool:
         """Whether it had a turn, and was near the best in it."""
         return self.turn is not None and is_near(self.proposal, self.turn, best_s)
+
+    @property
+    def may_run_in_processes(self) -> bool:
+        """Whether it had a turn in threads that share engines as these come."""
+        several = sum(self.proposal.stream.replicas) > 1
+        return self.turn is not None and several and not self.proposal.id.configuration
 
     def called(self, id_: ContenderId, *also: ContenderId) -> "Entry":
         single = self.proposal.single
@@ -86,6 +95,13 @@ def named(entries: Sequence[Entry], optimum: StreamProposal) -> Iterator[Entry]:
             earlier.append(stream)
         attempt = earlier.index(stream) + 1
         yield each.called(ContenderId(ContenderKind.EARLIER, attempt=attempt, hosting=hosting))
+
+
+def about_as_fast(entries: Sequence[Entry], seen_s: Sequence[float]) -> Sequence[Entry]:
+    """The fastest by what was `seen_s` of each, and whole replicas that are about as fast."""
+    order = sorted(range(len(entries)), key=seen_s.__getitem__)
+    first, *others = [entries[at] for at in order if seen_s[at] <= _ABOUT_AS_FAST * min(seen_s)]
+    return [first, *(each for each in others if each.proposal.id.kind is ContenderKind.SINGLE)]
 
 
 def singles(entries: Sequence[Entry]) -> tuple[Proposal, ...]:

@@ -25,7 +25,7 @@ from stagecut.compiler.context import Settings
 from stagecut.compiler.effort import STREAM_ROUNDS
 from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
-from stagecut.compiler.ir.device import Backend, StagedSchedule
+from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule
 from stagecut.compiler.ir.errors import EngineError, StagecutError
 from stagecut.compiler.ir.objective import THROUGHPUT
 from stagecut.compiler.ir.schedule import Stage
@@ -41,7 +41,14 @@ from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.readied import Readied
 from stagecut.compiler.seen_calls import SeenCalls, can_run
-from stagecut.compiler.stream_entry import Entry, ReadiedStream, has_room, named, singles
+from stagecut.compiler.stream_entry import (
+    Entry,
+    ReadiedStream,
+    about_as_fast,
+    has_room,
+    named,
+    singles,
+)
 from stagecut.passes.gate.build import Built
 from stagecut.passes.gate.gate import choose, disputed
 from stagecut.passes.gate.stream_contenders import StreamProposal, keeps_to
@@ -55,9 +62,6 @@ from stagecut.runtime.stream.full import FEW, FullStream
 #: So many turns have the fastest, so many of them, beside their first ones, before it is decided
 #: what their stages cost.
 _FURTHER_TURNS, _FURTHER_OF = 2, 3
-
-#: What is slower by no more than this part in threads is tried in processes, too.
-_ABOUT_AS_FAST = 1.05
 
 #: What a process takes before it has any weights.
 _LIBRARIES_BYTES = 200 << 20
@@ -150,12 +154,11 @@ class StreamField:
         self._error = self._error or error
 
     def _entry(self, proposal: StreamProposal, built: Built) -> Entry:
-        entry = Entry(proposal, built)
         if not self._timed or proposal.account.basis == "modelled":
-            return entry
-        turn = self._gate.first_turn(self._running(entry), self._measurements.program.feeds)
+            return Entry(proposal, built)
+        entry, turn = self._first(proposal, built)
         self._note(proposal.stream, [turn])
-        return replace(entry, turn=turn)
+        return entry
 
     def settle(self) -> bool:
         """Try other ways, and let the fastest streams have further turns, so that their stages cost
@@ -169,11 +172,14 @@ class StreamField:
         seen = sorted(timed, key=lambda pair: pair[0].seen_s)[:_FURTHER_OF]
         for _ in range(_FURTHER_TURNS):
             for entry, turns in seen:
-                feeds = self._measurements.program.feeds
-                turns.append(self._gate.turn(self._running(entry), feeds))
+                turns.append(self._gate.turn(self._running(entry), self._feeds))
         for entry, turns in sorted(seen, key=lambda each: -_usual_s(each[1])):
             self._note(entry.proposal.stream, turns)
         return bool(seen)
+
+    @property
+    def _feeds(self) -> Feeds:
+        return self._measurements.program.feeds
 
     def _note(self, stream: StreamSchedule, turns: Sequence[Turn]) -> None:
         self._calls.note(stream.schedule.stages, [turn.run.call_s for turn in turns])
@@ -195,11 +201,12 @@ class StreamField:
         """Whether it takes part already, or an engine failed at it, or all its stages were run in
         a stream and cost what they took there."""
         stages = solution.stream.schedule.stages
-        if stages in self._failed:
-            return True
-        if any(each.proposal.stream == solution.stream for each in self._entries):
+        if stages in self._failed or self._takes_part(solution.stream):
             return True
         return self._calls.hold_for(solution)
+
+    def _takes_part(self, stream: StreamSchedule) -> bool:
+        return any(each.proposal.stream == stream for each in self._entries)
 
     @property
     def measured(self) -> int:
@@ -261,21 +268,19 @@ class StreamField:
         engines = engines_of(self._measurements, single)
         staged = plain.built.staged
         built = configured(self._measurements, self._tolerance, single, staged, engines)
-        return self._first(proposal, self._readied(built, engines))
+        return self._first(proposal, self._readied(built, engines))[0]
 
-    def _first(self, proposal: StreamProposal, built: Built) -> Entry:
+    def _first(self, proposal: StreamProposal, built: Built) -> tuple[Entry, Turn]:
         """With its first turn."""
         entry = Entry(proposal, built)
-        feeds = self._measurements.program.feeds
-        return replace(entry, turn=self._gate.first_turn(self._running(entry), feeds))
+        turn = self._gate.first_turn(self._running(entry), self._feeds)
+        return replace(entry, turn=turn), turn
 
     def _enter_in_processes(self) -> None:
         """The fastest streams of several replicas once more, each in a process of its own, with and
         without CPUs of its own; where there is time. However fast one call on more threads is:
         what keeps replicas in threads from being faster may be gone in processes."""
-        timed = [each for each in self._entries if each.turn is not None]
-        timed = [each for each in timed if not each.proposal.id.configuration]
-        timed = [each for each in timed if sum(each.proposal.stream.replicas) > 1]
+        timed = [each for each in self._entries if each.may_run_in_processes]
         if not timed or self._settings.effort == "quick":
             return
         hostings: Sequence[Hosting] = ("processes", "pinned processes")
@@ -299,16 +304,8 @@ class StreamField:
         near = [each for each in timed if each.is_near(best_s)]
         if len(near) == 1:
             return near
-        feeds = self._measurements.program.feeds
-        seen_s = [self._gate.turn(self._running(each), feeds).run.period_s for each in near]
-        found = sorted(zip(seen_s, range(len(near)), strict=True))
-        most_s = _ABOUT_AS_FAST * found[0][0]
-        return [
-            near[at]
-            for place, (period_s, at) in enumerate(found)
-            if not place
-            or (period_s <= most_s and near[at].proposal.id.kind is ContenderKind.SINGLE)
-        ]
+        turns = [self._gate.turn(self._running(each), self._feeds) for each in near]
+        return about_as_fast(near, [turn.run.period_s for turn in turns])
 
     def _in_processes(self, proposal: StreamProposal, threads: Entry) -> Entry:
         """`threads` is the same stream in this process."""
@@ -326,7 +323,7 @@ class StreamField:
         executor = threads.readied().with_stages(processes.stages)
         single = replace(proposal.single, id=proposal.id)
         built = held_right(self._measurements, self._tolerance, single, staged, lambda *_: executor)
-        return self._first(proposal, replace(built, runner=Readied(executor, lambda: executor)))
+        return self._first(proposal, replace(built, runner=Readied(executor, lambda: executor)))[0]
 
     def final(
         self, optimum: StreamProposal, costs: CostTable, limits: Sequence[Limit]
@@ -334,7 +331,8 @@ class StreamField:
         """The streams to decide between, with their accounts by `costs`: whole replicas, the
         fastest by the costs, and what the solver answered before, as far as they keep to the
         limits. Raises what was wrong with them where there is none."""
-        if not self._of(optimum) and optimum.stream.schedule.stages not in self._failed:
+        failed = optimum.stream.schedule.stages in self._failed
+        if not (failed or self._takes_part(optimum.stream)):
             self.enter([optimum])
         found = []
         for each in named(self._entries, optimum):
@@ -347,10 +345,6 @@ class StreamField:
         if not found:
             raise self._error or AssertionError("a stream is built or left out")
         return tuple(found)
-
-    def _of(self, proposal: StreamProposal) -> list[Entry]:
-        """Those that are the same stream."""
-        return [each for each in self._entries if each.proposal.stream == proposal.stream]
 
     def close(self) -> None:
         """End the processes that were started."""
@@ -365,13 +359,13 @@ class StreamField:
 
     def compared(self, entries: tuple[Entry, ...]) -> Compared:
         """By turns where they are timed; the one that is chosen is right at other shapes, too."""
-        measurements, feeds = self._measurements, self._measurements.program.feeds
+        measurements = self._measurements
         timed = [(each, each.turn) for each in entries if each.turn is not None]
         found = tuple(predicted(each.proposal) for each in entries if each.turn is None)
 
         def measure() -> tuple[Contender, ...]:
             running = [self._running(entry) for entry, _ in timed]
-            return self._gate(running, [turn for _, turn in timed], feeds)
+            return self._gate(running, [turn for _, turn in timed], self._feeds)
 
         known = None
         if timed:
