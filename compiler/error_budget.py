@@ -8,6 +8,7 @@ NodeErrors -> CostTable with a budget -> partition -> held-out samples
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeVar
 
 from stagecut import backends
@@ -85,13 +86,13 @@ def lower_devices(
 
 @dataclass(frozen=True)
 class ErrorBudget:
-    """Of one program: `squared` is, by node and device, the square of the relative rms error that
-    the node alone causes there. `faults` are candidates of which nothing can be said. Each schedule
-    is measured once, also where nothing is kept on disk."""
+    """Of one program: `by_output` is, by node, device and output, the square of the relative rms
+    error that the node alone causes there. `faults` are candidates of which nothing can be said.
+    Each schedule is measured once, also where nothing is kept on disk."""
 
     measurements: Measurements
     tolerance: float
-    squared: Mapping[str, Mapping[str, float]]
+    by_output: Mapping[str, Mapping[str, Mapping[str, float]]]
     faults: tuple[Fault, ...]
     measured: KeptErrors
     _checks: dict[Schedule, KeptCheck] = field(
@@ -120,12 +121,12 @@ class ErrorBudget:
         if not measured.held_out:
             measurements.context.settings.warn(_NOTHING_HELD_OUT)
         found = measured.found
-        squared = {
+        by_output = {
             node: {
-                device: found.squared[node][precision]
+                device: found.by_output[node][precision]
                 for precision, devices in own.items()
                 for device in devices
-                if precision in found.squared.get(node, {})
+                if precision in found.by_output.get(node, {})
             }
             for node, own in lower.items()
         }
@@ -134,11 +135,20 @@ class ErrorBudget:
             for node, precision, reason in found.unknown
             for device in lower[node][precision]
         )
-        return cls(measurements, tolerance, squared, faults, measured)
+        return cls(measurements, tolerance, by_output, faults, measured)
+
+    @cached_property
+    def worst(self) -> Mapping[str, Mapping[str, float]]:
+        """By node and device, at the output where it is worst: their sum is at least what any output
+        is off by."""
+        return {
+            node: {device: max(each.values(), default=0.0) for device, each in own.items()}
+            for node, own in self.by_output.items()
+        }
 
     def within(self, table: CostTable) -> CostTable:
         """The table with the budget: what the model itself leaves of it."""
-        return with_errors(table, self.squared, self._left(self._most))
+        return with_errors(table, self.worst, self._left(self._most))
 
     @property
     def metric(self) -> Metric | None:
@@ -161,7 +171,7 @@ class ErrorBudget:
         one that no schedule exceeds."""
         if self.metric is None:
             return self.tolerance**2
-        worst = math.fsum(max(each.values()) for each in self.squared.values() if each)
+        worst = math.fsum(max(each.values()) for each in self.worst.values() if each)
         return 2.0 * worst + 1.0 + self.own
 
     def limited(self, table: CostTable, limit: float) -> CostTable:
@@ -207,7 +217,8 @@ class ErrorBudget:
             self.tolerance,
             self._most,
             solve,
-            lambda solved: self.predicted(account(loose, schedule_of(solved))),
+            lambda solved: self._used(account(loose, schedule_of(solved))),
+            lambda solved: self.predicted(schedule_of(solved)),
             lambda solved: self._measured(loose, schedule_of(solved)),
         )
 
@@ -222,7 +233,7 @@ class ErrorBudget:
 
     def _measured(self, table: CostTable, schedule: Schedule) -> float | None:
         costs = account(table, schedule)
-        return self._check(schedule, costs).off(self.metric) if self.predicted(costs) else None
+        return self._check(schedule, costs).off(self.metric) if self._used(costs) else None
 
     def _check(self, schedule: Schedule, costs: Account) -> KeptCheck:
         if schedule not in self._checks:
@@ -246,17 +257,25 @@ class ErrorBudget:
         return ErrorPoint(
             costs.latency_s,
             costs.basis,
-            self.predicted(costs),
+            self.predicted(solution.schedule),
             None if held is None else held.rms,
             solution.assignment.devices,
         )
 
-    def predicted(self, costs: Account) -> float:
-        """The relative rms error that the sum of squares predicts."""
-        return self._root(costs.uses.get(ERROR, 0.0))
+    def _used(self, costs: Account) -> float:
+        """The sum of squares that the budget limits, the model's own error among them."""
+        return costs.uses.get(ERROR, 0.0) + self.own
 
-    def _root(self, squared: float) -> float:
-        return math.sqrt(squared + self.own)
+    def predicted(self, schedule: Schedule) -> float:
+        """The relative rms error that the sums of squares predict, of the output where it is
+        largest: at most the root of the sum that the budget limits, in which each node counts by
+        the output where it alone is worst."""
+        sums: dict[str, float] = {}
+        for stage in schedule.stages:
+            for node in stage.nodes:
+                for output, squared in self.by_output.get(node, {}).get(stage.device, {}).items():
+                    sums[output] = sums.get(output, 0.0) + squared
+        return math.sqrt(max(sums.values(), default=0.0) + self.own)
 
     def planned(
         self,
@@ -277,7 +296,7 @@ class ErrorBudget:
             tuple(
                 ContenderError(
                     rival.name,
-                    self.predicted(rival.account),
+                    self.predicted(rival.schedule),
                     None if held is None else held.rms,
                     any(each.id.plain in rival.ids for each in compared.contenders),
                     None if held is None else held.metric,

@@ -15,7 +15,7 @@ from stagecut.passes.precision.errors import NodeErrors
 from stagecut.passes.precision.held_out import HeldOut
 
 #: What single nodes do to outputs in lower precision, and whole plans.
-_ERRORS, _OFF_BY = "errors", "off-by"
+_ERRORS, _OFF_BY = "errors-by-output", "off-by"
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ class _Sharing:
 
 
 def _errors(priced: Priced) -> Mapping[str, Mapping[str, float]]:
-    return {} if priced.budget is None else priced.budget.squared
+    return {} if priced.budget is None else priced.budget.worst
 
 
 def _spent(planned: PlannedEntry) -> float:

@@ -11,6 +11,10 @@ add up, as they have nothing to do with each other; so nodes that would be too m
 neighbours are added behind at once, and what comes of it is theirs in proportion to their own
 relative errors.
 
+They add up at each output by itself: of nodes that reach different outputs, as those of a decoder
+whose outputs are also the new rows of its cache, the sum of what each does where it is worst is too
+much.
+
 Each run is on one of the samples, in turn.
 """
 
@@ -22,7 +26,7 @@ from stagecut.compiler.ir.device import Feeds, Progress, RunnerFactory, StagePro
 from stagecut.compiler.ir.graph import Graph, Node
 from stagecut.passes.precision.alone import Alone, OwnError, Unknown, is_open
 from stagecut.passes.precision.perturbed import Perturbed
-from stagecut.passes.precision.rms import rms
+from stagecut.passes.precision.rms import rms_by_output
 from stagecut.passes.stage.extract import Extractor
 from stagecut.passes.stage.one_node import OneNode
 
@@ -37,11 +41,11 @@ _ROUNDING = 1e-13
 
 @dataclass(frozen=True, slots=True)
 class NodeErrors:
-    """`squared`: by node and precision, the square of the relative rms error at the outputs that
-    the node alone causes; no entry where it causes none. `unknown` are nodes and precisions of
-    which nothing can be said, with the reason. `runs` of the whole model were needed."""
+    """`by_output`: by node, precision and output, the square of the relative rms error there that
+    the node alone causes; no node and precision that cause none. `unknown` are nodes and precisions
+    of which nothing can be said, with the reason. `runs` of the whole model were needed."""
 
-    squared: Mapping[str, Mapping[str, float]]
+    by_output: Mapping[str, Mapping[str, Mapping[str, float]]]
     unknown: tuple[Unknown, ...]
     runs: int
 
@@ -75,7 +79,7 @@ class MeasureErrors:
             [value for node in nodes for value in node.outputs if is_open(value.dtype)],
         )
         run, alone = self.whole(perturbed.program), Alone(self.one, self.prepare)
-        squared: dict[str, dict[str, float]] = {}
+        by_output: dict[str, dict[str, dict[str, float]]] = {}
         unknown: list[Unknown] = []
         runs = 0
         turns = [groups[at :: len(samples)] for at in range(len(samples))]
@@ -89,9 +93,9 @@ class MeasureErrors:
                     found = _Group({node.name: own[node.name] for node in group})
                     if found.total > _ROUNDING:
                         off = run(perturbed.feeds(sample, found.added))
-                        squared |= found.squared(rms([(off, right)]) ** 2)
+                        by_output |= found.by_output(rms_by_output([(off, right)]))
                         runs += 1
-        return NodeErrors(squared, tuple(unknown), runs)
+        return NodeErrors(by_output, tuple(unknown), runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +117,14 @@ class _Group:
     def added(self) -> Feeds:
         return {name: array for each in self._worst for name, array in each.added.items()}
 
-    def squared(self, amount: float) -> dict[str, dict[str, float]]:
-        """By node and precision, where the worst of all together come to the `amount`."""
+    def by_output(self, worst: Mapping[str, float]) -> dict[str, dict[str, dict[str, float]]]:
+        """Squares by node and precision, where the worst of all together come to these errors."""
         return {
             name: {
-                precision: amount * each.relative / self.total
+                precision: {
+                    output: error**2 * each.relative / self.total
+                    for output, error in worst.items()
+                }
                 for precision, each in found.items()
                 if each.relative > _ROUNDING
             }

@@ -15,8 +15,13 @@ Pair: TypeAlias = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
 def rms(pairs: Sequence[Pair]) -> float:
     """For each output that holds floats, the root of the sum of squared differences over that of
     what is right, on all samples together; the largest of these. 0 where there is none."""
+    return max(rms_by_output(pairs).values(), default=0.0)
+
+
+def rms_by_output(pairs: Sequence[Pair]) -> dict[str, float]:
+    """The same of each of them."""
     names = [name for name, array in pairs[0][1].items() if "float" in array.dtype.name]
-    return max((_of_output(name, pairs) for name in names), default=0.0)
+    return {name: _of_output(name, pairs) for name in names}
 
 
 def _of_output(name: str, pairs: Sequence[Pair]) -> float:

@@ -40,12 +40,14 @@ def tighten(
     most: float,
     limit: float,
     solve: Callable[[float], Solved],
+    used: Callable[[Solved], float],
     predicted: Callable[[Solved], float],
     measure: Callable[[Solved], float | None],
 ) -> Tightened[Solved]:
     """`most` is what may be measured at the most: the relative error, or what a metric loses by it,
     which is taken to grow with it. `solve` is given a limit for the sum of squares, `limit` first;
-    `predicted` tells the relative error, `measure` is None where there is nothing to measure."""
+    `used` tells what that sum is, `predicted` the relative error, `measure` is None where there is
+    nothing to measure."""
     attempts: list[Attempt] = []
     kept: tuple[Solved, float] | None = None
     missed = False
@@ -57,7 +59,7 @@ def tighten(
             kept = solved, limit
         else:
             missed = True
-        other = _other(most, attempts[-1])
+        other = _other(most, attempts[-1], used(solved))
         looser = not missed and other > _LOOSER * limit
         tighter = kept is None
         if len(attempts) > _MOST or not (looser or tighter):
@@ -66,8 +68,8 @@ def tighten(
         limit = other
 
 
-def _other(most: float, seen: Attempt) -> float:
+def _other(most: float, seen: Attempt, used: float) -> float:
     """The limit under which what was seen would be what may be; the same where nothing was."""
     if not seen.measured:
         return seen.limit
-    return _MARGIN * (most / seen.measured) ** 2 * min(seen.limit, seen.predicted**2)
+    return _MARGIN * (most / seen.measured) ** 2 * min(seen.limit, used)

@@ -27,7 +27,7 @@ from stagecut.passes.expand import Expand
 from stagecut.passes.partition.throughput.throughput import Throughput
 from stagecut.passes.profile.synthetic import synthetic_costs
 from tests.support.decoders import tiny_decoder
-from tests.support.products import SIZE, nothing_to_quantise, products
+from tests.support.products import SIZE, nothing_to_quantise, products, side_by_side
 
 F32, INT8, INT4 = "cpu.serial", "cpu.int8.serial", "cpu.int4.serial"
 
@@ -56,6 +56,16 @@ def test_errors_are_in_the_costs_and_both_figures_in_the_plan() -> None:
         assert found.predicted == pytest.approx(found.measured, rel=0.3)
     assert by_name[INT8].predicted < by_name[INT4].predicted
     assert "held-out samples" in (planned.checks.inputs if planned.checks else ())
+
+
+def test_errors_add_up_at_each_output_by_itself() -> None:
+    """What each node does where it is worst would add up to twice of what any output is off by."""
+    precision = _planned(F32, INT4, model=side_by_side(), tolerance=0.5).precision
+    assert precision is not None
+    coarse = precision.of(INT4)
+    assert coarse is not None
+    assert coarse.measured is not None
+    assert coarse.predicted == pytest.approx(coarse.measured, rel=0.3)
 
 
 def test_a_budget_is_kept_on_held_out_samples(tmp_path: Path) -> None:

@@ -248,7 +248,14 @@ def _coded() -> tuple[str, str, str]:
 
 def _tighten() -> tuple[str, str, str]:
     """Errors of single nodes do not add up as was thought: the plan is off by a fifth more."""
-    found = tighten(0.1, 0.01, lambda limit: limit**0.5, lambda off: off, lambda off: 1.2 * off)
+    found = tighten(
+        0.1,
+        0.01,
+        lambda limit: limit**0.5,
+        lambda off: off**2,
+        lambda off: off,
+        lambda off: 1.2 * off,
+    )
     lines = [
         f"limit {each.limit:.3g}: predicted {each.predicted:.3g}, measured {each.measured:.3g}"
         for each in found.attempts

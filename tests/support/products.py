@@ -22,6 +22,20 @@ def products(count: int = 3, rows: int = 4, seed: int = 0) -> onnx.ModelProto:
     return _model(nodes, last, (rows, SIZE), weights)
 
 
+def side_by_side() -> onnx.ModelProto:
+    """Four products of x with a weight each, m0 to m3, whose Tanh are outputs."""
+    model, outputs = products(4), []
+    for node in model.graph.node:
+        if node.op_type == "MatMul":
+            node.input[0] = "x"
+        else:
+            port = helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, (4, SIZE))
+            outputs.append(port)
+    del model.graph.output[:]
+    model.graph.output.extend(outputs)
+    return model
+
+
 def nothing_to_quantise() -> onnx.ModelProto:
     """x -> Tanh."""
     return _model([helper.make_node("Tanh", ["x"], ["y"], "a")], "y", (4, SIZE), [])

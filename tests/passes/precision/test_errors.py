@@ -15,7 +15,7 @@ from stagecut.compiler.frontends.planning_view import graph_of
 from stagecut.compiler.ir.device import Feeds, StagedSchedule, StageProgram, Tensor, silent
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.schedule import Run, Schedule, Stage
-from stagecut.passes.precision.errors import MeasureErrors
+from stagecut.passes.precision.errors import MeasureErrors, NodeErrors
 from stagecut.passes.precision.rms import rms
 from stagecut.passes.stage.extract import Extractor
 from stagecut.passes.stage.one_node import OneNode
@@ -73,6 +73,13 @@ class Small:
         return rms([(self.outputs(device_of, feeds), self.outputs({}, feeds))])
 
 
+def _worst(found: NodeErrors) -> dict[str, dict[str, float]]:
+    return {
+        node: {precision: max(each.values()) for precision, each in own.items()}
+        for node, own in found.by_output.items()
+    }
+
+
 def test_they_are_those_of_one_whole_run_a_node(tmp_path: Path) -> None:
     small = Small(tmp_path, 3)
     feeds = small.program.feeds
@@ -81,16 +88,16 @@ def test_they_are_those_of_one_whole_run_a_node(tmp_path: Path) -> None:
     assert not found.unknown
     for name in small.products:
         coarse = small.slow({name: INT4}, feeds)
-        assert found.squared[name]["int4"] ** 0.5 == pytest.approx(coarse, rel=1e-3)
+        assert _worst(found)[name]["int4"] ** 0.5 == pytest.approx(coarse, rel=1e-3)
         fine = small.slow({name: INT8}, feeds)
-        assert found.squared[name]["int8"] ** 0.5 == pytest.approx(fine, rel=0.2)
+        assert _worst(found)[name]["int8"] ** 0.5 == pytest.approx(fine, rel=0.2)
 
 
 def test_squares_add_up_to_that_of_the_whole(tmp_path: Path) -> None:
     small = Small(tmp_path, 6)
     found = small.measure(small.devices, [small.program.feeds])
     for precision, device in DEVICES.items():
-        total = sum(each[precision] for each in found.squared.values()) ** 0.5
+        total = sum(each[precision] for each in _worst(found).values()) ** 0.5
         true = small.slow(dict.fromkeys(small.products, device), small.program.feeds)
         assert total == pytest.approx(true, rel=0.25)
 
@@ -100,7 +107,7 @@ def test_nodes_share_runs_where_they_are_many(tmp_path: Path) -> None:
     alone = small.measure(small.devices, [small.program.feeds])
     shared = replace(small.measure, most_runs=2)(small.devices, [small.program.feeds])
     assert (alone.runs, shared.runs) == (6, 2)
-    sums = [sum(each["int4"] for each in found.squared.values()) for found in (alone, shared)]
+    sums = [sum(each["int4"] for each in _worst(found).values()) for found in (alone, shared)]
     assert sums[1] == pytest.approx(sums[0], rel=0.5)
 
 
@@ -110,7 +117,7 @@ def test_samples_take_turns(tmp_path: Path) -> None:
     found = small.measure(small.devices, [small.program.feeds, other])
     assert found.runs == 4
     second = small.measure({"m1": DEVICES, "m0": {}}, [other])
-    assert found.squared["m1"]["int4"] == pytest.approx(second.squared["m1"]["int4"], rel=1e-3)
+    assert found.by_output["m1"]["int4"] == pytest.approx(second.by_output["m1"]["int4"], rel=1e-3)
 
 
 def test_a_node_that_cannot_be_run_alone_is_not_known(tmp_path: Path) -> None:
@@ -123,12 +130,12 @@ def test_a_node_that_cannot_be_run_alone_is_not_known(tmp_path: Path) -> None:
 
     found = replace(small.measure, prepare=broken)(small.devices, [small.program.feeds])
     assert found.unknown == (("m0", "int4", "no such kernel"), ("m1", "int4", "no such kernel"))
-    assert [*found.squared["m0"]] == ["int8"]
+    assert [*found.by_output["m0"]] == ["int8"]
 
 
 def test_a_precision_that_changes_nothing_has_no_error(tmp_path: Path) -> None:
     small = Small(tmp_path, 2)
     same = {name: {"f32": "cpu.serial"} for name in small.products}
     found = small.measure(same, [small.program.feeds])
-    assert (found.squared, found.runs) == ({}, 0)
+    assert (found.by_output, found.runs) == ({}, 0)
     assert np.isfinite(small.slow({}, small.program.feeds))
