@@ -122,8 +122,7 @@ class _Group:
         return {
             name: {
                 precision: {
-                    output: error**2 * each.relative / self.total
-                    for output, error in worst.items()
+                    output: error**2 * each.relative / self.total for output, error in worst.items()
                 }
                 for precision, each in found.items()
                 if each.relative > _ROUNDING

@@ -10,10 +10,11 @@ directly, HiGHS would hold back Ctrl-C until it is done.
 
 from collections.abc import Mapping
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import highspy
 import numpy as np
+import numpy.typing as npt
 
 from stagecut.passes.partition.milp.silence import SILENCE
 from stagecut.passes.partition.milp.solver import Outcome, Point, Watch
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 #: How often the watch is told.
 _TOLD_EVERY_S = 0.1
 
+Numbers: TypeAlias = npt.NDArray[Any]
+
 _Kind = highspy.cb.HighsCallbackType
+
+#: What no row is scaled beyond.
+_LARGEST = 1e9
 
 #: Where HiGHS asks whether it should stop; in the last one, it has a better point.
 _ASKED = (
@@ -38,6 +44,26 @@ _NOTHING_FITS = (
     highspy.HighsModelStatus.kInfeasible,
     highspy.HighsModelStatus.kUnboundedOrInfeasible,
 )
+
+
+def row_scales(rows: Numbers, factors: Numbers, lower: Numbers) -> Numbers:
+    """Of each row a power of 2, by which its smallest factor becomes at least 1 where its largest
+    number has room for that.
+
+    HiGHS keeps to rows within 1e-6, whatever they are about. Its presolve takes what is below 1e-5
+    for nothing, and with rows of such factors (336 errors from 3e-6 to 0.09) does not always come
+    to an end: it asks nobody there, and looks at no clock. Of 400 rows like that one, 11 kept it
+    for ever, and of the same rows scaled, none.
+    """
+    smallest = np.full(len(lower), np.inf)
+    largest = np.abs(lower)
+    sizes = np.abs(factors)
+    np.minimum.at(smallest, rows[sizes > 0], sizes[sizes > 0])
+    np.maximum.at(largest, rows, sizes)
+    smallest[np.isinf(smallest)] = 1.0
+    wanted = np.ceil(-np.log2(smallest))
+    room = np.floor(np.log2(_LARGEST / np.maximum(largest, smallest)))
+    return np.exp2(np.maximum(0.0, np.minimum(wanted, room)))
 
 
 class Highs:
@@ -119,6 +145,7 @@ class Highs:
     def _hand_over(self, program: "IntegerProgram") -> None:
         rows, columns, factors = (np.array(each) for each in zip(*program.entries, strict=True))
         starts = np.searchsorted(rows, np.arange(len(program.lower)))  # rows came one by one
+        scales = row_scales(rows, factors, np.array(program.lower))
         self._highs.passModel(
             len(program.prices),
             len(program.lower),
@@ -129,11 +156,11 @@ class Highs:
             self._scale * np.array(program.prices),
             np.zeros(len(program.prices)),
             np.array(program.upper),
-            np.array(program.lower),
+            scales * program.lower,
             np.full(len(program.lower), highspy.kHighsInf),
             starts.astype(np.int32),
             columns.astype(np.int32),
-            factors.astype(np.float64),
+            scales[rows] * factors,
             np.array(program.whole, dtype=np.int32),
         )
 

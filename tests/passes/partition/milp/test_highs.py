@@ -11,7 +11,7 @@ from types import FrameType
 import numpy as np
 import pytest
 
-from stagecut.passes.partition.milp.highs import Highs
+from stagecut.passes.partition.milp.highs import Highs, row_scales
 from stagecut.passes.partition.milp.solver import IntegerProgram, Point
 
 
@@ -101,3 +101,22 @@ def test_nothing_is_left_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
         assert one() is None
     finally:
         gc.enable()
+
+
+def test_rows_are_scaled_by_powers_of_two() -> None:
+    """So that no factor is as small as what HiGHS takes for nothing, as far as there is room."""
+    rows = np.array([0, 0, 1, 1, 2, 2])
+    factors = np.array([1.0, -1.0, -3e-6, -0.09, 5e5, 1e-9])
+    scales = row_scales(rows, factors, np.array([1.0, -0.94, 0.0]))
+    assert scales.tolist() == [1.0, 2.0**19, 2.0**10]
+
+
+def test_a_row_of_small_numbers_is_kept_to() -> None:
+    """HiGHS by itself keeps to rows within 1e-6."""
+    program = IntegerProgram()
+    right, cheap = program.variable(2.0, whole=True), program.variable(1.0, whole=True)
+    program.at_least(1.0, {right: 1.0, cheap: 1.0})
+    program.at_least(-1e-7, {cheap: -3e-7})
+    found = program.solve(10.0)
+    assert found.point is not None
+    assert found.point.tolist() == pytest.approx([1.0, 0.0])
