@@ -139,8 +139,8 @@ class ErrorBudget:
 
     @cached_property
     def worst(self) -> Mapping[str, Mapping[str, float]]:
-        """By node and device, at the output where it is worst: their sum is at least what any output
-        is off by."""
+        """By node and device, at the output where it is worst: no output is off by more than their
+        sum."""
         return {
             node: {device: max(each.values(), default=0.0) for device, each in own.items()}
             for node, own in self.by_output.items()

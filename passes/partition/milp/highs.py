@@ -22,15 +22,15 @@ from stagecut.passes.partition.milp.solver import Outcome, Point, Watch
 if TYPE_CHECKING:
     from stagecut.passes.partition.milp.solver import IntegerProgram
 
+Numbers: TypeAlias = npt.NDArray[Any]
+
 #: How often the watch is told.
 _TOLD_EVERY_S = 0.1
 
-Numbers: TypeAlias = npt.NDArray[Any]
-
-_Kind = highspy.cb.HighsCallbackType
-
 #: What no row is scaled beyond.
 _LARGEST = 1e9
+
+_Kind = highspy.cb.HighsCallbackType
 
 #: Where HiGHS asks whether it should stop; in the last one, it has a better point.
 _ASKED = (
@@ -63,7 +63,8 @@ def row_scales(rows: Numbers, factors: Numbers, lower: Numbers) -> Numbers:
     smallest[np.isinf(smallest)] = 1.0
     wanted = np.ceil(-np.log2(smallest))
     room = np.floor(np.log2(_LARGEST / np.maximum(largest, smallest)))
-    return np.exp2(np.maximum(0.0, np.minimum(wanted, room)))
+    scales: Numbers = np.exp2(np.maximum(0.0, np.minimum(wanted, room)))
+    return scales
 
 
 class Highs:
