@@ -31,6 +31,7 @@ from stagecut.compiler.frontends.normal_form.clone_tensors import clone_tensors
 from stagecut.compiler.frontends.normal_form.divide import divide
 from stagecut.compiler.frontends.normal_form.infer_shapes import infer_shapes, type_values
 from stagecut.compiler.frontends.normal_form.inline import inline_functions
+from stagecut.compiler.frontends.normal_form.turned import multiply_turned
 from stagecut.compiler.frontends.normal_form.verify import verify
 from stagecut.compiler.frontends.normal_form.walk import defined, has_bodies
 from stagecut.compiler.frontends.normal_form.widen import carry_inputs, carry_outputs
@@ -184,6 +185,8 @@ def _flat(imported: Imported) -> tuple[ir.Model, Feeds]:
 
 
 def _canonical(model: ir.Model) -> ir.Model:
+    canonicalise(model)
+    multiply_turned(model)
     canonicalise(model)
     divide(model)
     carry_inputs(model)

@@ -76,7 +76,7 @@ def test_a_device_in_full_precision_computes_with_the_numbers_that_they_stand_fo
     assert 0 < np.linalg.norm(found - right) < 0.02 * np.linalg.norm(right)
 
 
-IN_FULL = {
+TWICE = {
     "another operator reads it, too": sample(
         "(float[3, 64] x) => (float[3, 128] y) { h = MatMul(x, w) s = ReduceSum(w) y = Add(h, s) }",
         w=W,
@@ -94,9 +94,18 @@ def test_a_weight_that_would_be_no_smaller_stays_in_full() -> None:
     assert in_few_bits(stored(case.stage, Scheme(8, 16))) == {"w"}
 
 
-@pytest.mark.parametrize("case", IN_FULL.values(), ids=IN_FULL.keys())
-def test_a_weight_that_is_needed_otherwise_stays_in_full(case: Sample) -> None:
-    assert not in_few_bits(stored(case.stage, Scheme(4, 32)))
+@pytest.mark.parametrize("case", TWICE.values(), ids=TWICE.keys())
+def test_a_weight_that_is_needed_otherwise_is_there_twice(
+    case: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, feeds = backends.create("cpu.int4.serial"), case.feeds()
+    expected = device.prepare(case.stage)(feeds)
+    held = backends.stored(device, case.stage)
+    assert "w/int4" in in_few_bits(held)
+    assert "w" in held.model.graph.initializers
+    monkeypatch.setattr(products, "_written", None)
+    for found, right in zip(device.prepare(held)(feeds), expected, strict=True):
+        np.testing.assert_array_equal(found, right)
 
 
 def test_two_products_that_read_a_weight_alike_share_it() -> None:
