@@ -8,8 +8,9 @@ they are not there in full besides.
 from collections.abc import Sequence
 from dataclasses import replace
 
+import onnx_ir as ir
+
 from stagecut.compiler.answers import Answers
-from stagecut.compiler.formats.quantised_tensor import QuantisedTensor
 from stagecut.compiler.ir.device import StagedSchedule, StageProgram
 from stagecut.compiler.ir.errors import EngineError, MetricError
 from stagecut.passes.gate.accuracy import Limit
@@ -38,14 +39,13 @@ def with_weights_of(
 def _holding(program: StageProgram, shipped: Sequence[StageProgram]) -> StageProgram:
     """Itself where that makes no difference; what it holds in few bits of its own stays so."""
     model = program.model.clone()
-    before = {name: value.const_value for name, value in model.graph.initializers.items()}
     hold_as_in(model, [each.model for each in shipped])
-    for name, value in model.graph.initializers.items():
-        if isinstance(before[name], QuantisedTensor):
-            value.const_value = before[name]
-    after = (value.const_value for value in model.graph.initializers.values())
-    changed = any(new is not old for new, old in zip(after, before.values(), strict=True))
-    return replace(program, model=model) if changed else program
+    return program if _weights(model) == _weights(program.model) else replace(program, model=model)
+
+
+def _weights(model: ir.Model) -> dict[str, int]:
+    """Which tensor each of them is."""
+    return {name: id(value.const_value) for name, value in model.graph.initializers.items()}
 
 
 def _is_right(proposal: Proposal, staged: StagedSchedule, answers: Answers, limit: Limit) -> bool:

@@ -1,18 +1,15 @@
 """Stages as a plan stores them: weights of products in few bits, so that loading quantises none.
 
-    Gather(W, ids), Gemm(x, W)    >    Gather(W, ids), Gemm(x, W/int4)
-
 A weight that the stage needs in full besides, or turned besides, is there twice. One that would be
 no smaller, being shorter than a block, stays in full and is quantised when the stage is prepared.
 """
 
 from dataclasses import replace
 
-import onnx_ir as ir
-
 from stagecut.backends.quantised.held import Held
 from stagecut.backends.quantised.products import Target, quantised_matrix, targets
 from stagecut.backends.quantised.scheme import Scheme
+from stagecut.compiler.formats.hold_in_few_bits import hold_in_few_bits
 from stagecut.compiler.formats.quantised_tensor import QuantisedTensor
 from stagecut.compiler.ir.device import StageProgram
 
@@ -34,22 +31,6 @@ def stored(stage: StageProgram, scheme: Scheme, held: Held | None = None) -> Sta
             held.keep([matrix])
         if matrix.form.size_bytes >= found[0].tensor.nbytes:
             continue
-        few = value if _is_all(value, found) else _beside(graph, value, f"{name}/int{scheme.bits}")
-        few.const_value = QuantisedTensor(str(few.name), matrix, turned=turned, kernel=kernel)
-        for target in found:
-            target.node.replace_input_with(1, few)
+        few = QuantisedTensor(name, matrix, turned=turned, kernel=kernel)
+        hold_in_few_bits(graph, value, [(target.node, 1) for target in found], few)
     return replace(stage, model=model)
-
-
-def _is_all(value: ir.Value, found: list[Target]) -> bool:
-    """Whether the products that were `found` are all that read a weight."""
-    return len(value.uses()) == len(found) and not value.is_graph_output()
-
-
-def _beside(graph: ir.Graph, value: ir.Value, name: str) -> ir.Value:
-    """A weight like `value`, without numbers yet."""
-    while name in graph.initializers:
-        name += "/again"
-    new = ir.Value(name=name, shape=value.shape, type=value.type, const_value=value.const_value)
-    graph.register_initializer(new)
-    return new

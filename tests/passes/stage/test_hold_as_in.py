@@ -64,6 +64,16 @@ def test_a_node_that_no_stage_has_reads_in_full() -> None:
     shared = TEXT.replace("MatMul(r, v)", "MatMul(r, w)")
     model = _model({}, shared)
     hold_as_in(model, [_model({"w": FEW})])
-    assert not _held(model)
+    read = {str(node.outputs[0].name): str(node.inputs[-1].name) for node in model.graph}
+    assert read == {"y": "w/int4", "r": "x", "u": "w"}
+    assert _held(model) == {"w/int4"}
+    model = _model({}, shared)
     hold_as_in(model, [_model({"w": FEW}, shared)])
     assert _held(model) == {"w"}
+
+
+def test_what_it_holds_in_few_bits_of_its_own_stays_so() -> None:
+    model = _model({"w": OTHER})
+    hold_as_in(model, [_model({"w": FEW, "v": FEW})])
+    assert _held(model) == {"w", "v"}
+    assert model.graph.initializers["w"].const_value is OTHER
