@@ -20,6 +20,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.convenience import replace_nodes_and_values
 
+from stagecut.backends.cpu.join import join_products
 from stagecut.backends.quantised.products import Target, quantised_matrix, targets
 from stagecut.backends.quantised.scheme import Activations, Scheme
 from stagecut.compiler.formats.node_ranges import Range, read_range, written_range
@@ -51,6 +52,7 @@ def quantised(
         return stage, ()
     matrices = tuple(_replaced(model.graph, target, scheme) for target in found)
     model.graph.opset_imports.setdefault(_CONTRIB, _CONTRIB_VERSION)
+    join_products(model.graph)
     _drop_unread(model.graph)
     return replace(stage, model=model), matrices
 
