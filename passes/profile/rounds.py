@@ -25,6 +25,9 @@ LONG_S = 0.1
 #: least number of rounds.
 _RUNS_A_ROUND = 2
 
+#: Of so many samples the mean would be the median.
+_FEW = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
@@ -52,11 +55,12 @@ class Rounds:
 
 
 def median_and_spread(samples: Sequence[float]) -> tuple[float, Spread]:
-    """The median of at least one sample, and how far the samples lie apart."""
+    """The median of at least one sample, of two the shorter, as what disturbs a run makes it longer;
+    and how far the samples lie apart."""
     ordered = sorted(samples)
     quarter = len(ordered) // 4
     spread = Spread(len(ordered), ordered[0], ordered[quarter], ordered[-1 - quarter])
-    return statistics.median(ordered), spread
+    return ordered[0] if len(ordered) == _FEW else statistics.median(ordered), spread
 
 
 def interleave(

@@ -228,7 +228,7 @@ def test_one_of_each_kind_is_timed_for_all() -> None:
     profiled, done = _one_of_each(values)
     assert asked == ["c"]
     assert done == ["a", "y", "read", "read"]
-    assert [node.run_s["serial"] for node in profiled.costs.nodes] == [10.5] * 4
+    assert [node.run_s["serial"] for node in profiled.costs.nodes] == [10.0] * 4
     assert [node.run_spread["serial"].runs for node in profiled.costs.nodes] == [2] * 4
     [path] = profiled.paths
     assert path.reason == "times 2 of 2 nodes, one of each kind among 4, on serial"

@@ -111,6 +111,7 @@ def test_progress_is_told_how_many_rounds_there_may_be() -> None:
 
 SPREADS = {
     "one": ([3.0], 3.0, Spread(1, 3.0, 3.0, 3.0)),
+    "two": ([3.0, 1.0], 1.0, Spread(2, 1.0, 1.0, 3.0)),
     "three": ([3.0, 1.0, 2.0], 2.0, Spread(3, 1.0, 1.0, 3.0)),
     "eight": ([8.0, 1, 2, 3, 4, 5, 6, 7], 4.5, Spread(8, 1.0, 3.0, 6.0)),
 }
