@@ -8,7 +8,7 @@ import numpy as np
 from stagecut.compiler.ir.border import carried, conformed
 from stagecut.compiler.ir.device import Feeds, Tensor
 from stagecut.compiler.ir.errors import FeedError
-from stagecut.compiler.ir.graph import ANY_RANK, fits
+from stagecut.compiler.ir.graph import ANY_RANK, Dims, fits
 from stagecut.compiler.ir.port import Port
 from stagecut.compiler.ir.text import size_text
 
@@ -56,10 +56,13 @@ class Inputs:
         `shapes` are those of all inputs, in their order.
         """
         sizes: dict[str, tuple[int, str]] = {}
+        found: dict[Dims, tuple[int, ...]] = {}
         for port, shape in zip(self.ports.values(), shapes, strict=True):
-            where, dims = f"input {port.name}", port.declared
-            if dims == ANY_RANK:
+            dims = port.declared
+            if dims == ANY_RANK or found.get(dims) == shape:  # as of all states of a decoder
                 continue
+            found[dims] = shape
+            where = f"input {port.name}"
             if not fits(dims, shape):
                 raise FeedError(
                     f"has shape {size_text(shape)}; the plan takes {size_text(dims)}",

@@ -26,6 +26,8 @@ def distance(shapes: Shapes, profiled: Shapes) -> float:
 def chooser(entry: PlannedEntry, decoding: Decoding | None) -> Callable[[Shapes], int]:
     """Says of the shapes of all inputs which variant is for them."""
     profiled = [tuple(port.shape for port in each.inputs) for each in entry.variants]
+    if len(profiled) == 1:
+        return lambda _: 0
     if not entry.switches or decoding is None:
         numbers = range(len(profiled))
         return lambda shapes: min(numbers, key=lambda at: distance(shapes, profiled[at]))

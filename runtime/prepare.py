@@ -130,7 +130,13 @@ class _Look:
             raise self.place.wrong(
                 f"handed back {len(results)} arrays, and the stage has {len(self.forms)} outputs"
             )
+        found: dict[object, tuple[int, ...]] = {}  # by what their forms have alike
         for tensor, form in zip(results, self.forms, strict=True):
+            alike = form.dtype, form.dims
+            if type(tensor) is np.ndarray and form.dtype is tensor.dtype:
+                if found.get(alike) == tensor.shape:  # as of all states of a decoder
+                    continue
+                found[alike] = tensor.shape
             misfit = form.misfit(tensor)
             if misfit:
                 raise self.place.wrong(misfit)

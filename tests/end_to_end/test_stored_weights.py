@@ -117,6 +117,30 @@ def test_where_it_is_not_right_with_them_they_are_there_in_full_besides(
     assert not any(isinstance(each, QuantisedTensor) for each in weights)
 
 
+def test_a_table_of_embeddings_that_also_scores_is_there_in_full_and_in_few_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = _model(
+        "it (int64[1, n] ids) => (float[1, n, 128] y) "
+        "{ e = Gather(v, ids) r = Relu(e) t = Transpose <perm = [1, 0]> (v) y = MatMul(r, t) }"
+    )
+    del model.graph.initializer[0]
+    ids = np.array([[3, 1, 100]])
+    plan = compile_model(
+        model, devices=["cpu.int8.serial:block=32"], costs=scattered(0), feeds={"ids": ids}
+    )
+    assert plan.weights is not None
+    assert V.nbytes < plan.weights.stored_bytes < 1.5 * V.nbytes
+    plan.save(path := tmp_path / "scores.plan")
+    monkeypatch.setattr(products, "_written", None)
+    session = Session(path)
+    for given in (ids, np.array([[7, 8, 9, 10]])):
+        [found] = session.run(None, {"ids": given})
+        right = np.maximum(V[given], 0) @ V.T
+        assert found.shape == right.shape
+        assert 0 < np.linalg.norm(found - right) < 0.02 * np.linalg.norm(right)
+
+
 def test_what_is_written_with_nodes_is_ordinary_onnx_to_read(saved: Path) -> None:
     model = onnx.load_model_from_string(Plan.load(saved).archive.read("stage-000.onnx"))
     assert [node.op_type for node in model.graph.node][:2] == 2 * ["Dequantise"]

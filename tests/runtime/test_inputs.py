@@ -7,8 +7,10 @@ import pytest
 
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.ir.errors import FeedError
+from stagecut.compiler.ir.port import Port
 from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime import Session
+from stagecut.runtime.inputs import Inputs
 from tests.support.onnx_models import MODELS
 
 
@@ -51,3 +53,25 @@ def test_no_number_of_a_list_becomes_another(
     with pytest.raises(FeedError, match=problem) as caught:
         Session(plan).run(None, {**feeds, name: given})
     assert caught.value.where == f"input {name}"
+
+
+@pytest.mark.parametrize(
+    ("shapes", "problem"),
+    [
+        ([(3, 4), (3, 4), (3, 4)], ""),
+        ([(3, 4), (5, 4), (3, 4)], "input b: has n = 5 in its shape 5x4, and a 3"),
+        ([(3, 4), (3, 4), (3, 5)], "input c: has shape 3x5; the plan takes nx4"),
+        ([(3, 4), (3, 4, 1), (3, 4)], "input b: has shape 3x4x1; the plan takes nx4"),
+    ],
+)
+def test_each_of_several_inputs_that_are_alike_is_looked_at(
+    shapes: list[tuple[int, ...]], problem: str
+) -> None:
+    ports = {name: Port(name, "float32", (2, 4), dims=("n", 4)) for name in "abc"}
+    inputs = Inputs(ports, {}, ())
+    if not problem:
+        inputs.check_dims(shapes)
+        return
+    with pytest.raises(FeedError) as caught:
+        inputs.check_dims(shapes)
+    assert problem in str(caught.value)

@@ -147,6 +147,32 @@ def test_answers_that_are_no_results(
     assert (fault.value.stage, fault.value.device) == (0, "one")
 
 
+#: Of outputs that are alike in the model: the second of them is always looked at.
+OTHERS: dict[str, tuple[object, str]] = {
+    "another type": (np.zeros((3, 2)), "v has type float64, and float32 in the model"),
+    "another shape": (np.zeros((3, 1), np.float32), "v has shape 3x1, and 3x2 in the model"),
+    "no array": ([], "v is a list, not a numpy array"),
+}
+
+
+@pytest.mark.parametrize(("other", "problem"), OTHERS.values(), ids=OTHERS.keys())
+def test_each_of_several_outputs_that_are_alike_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, other: object, problem: str
+) -> None:
+    alike = staged(
+        "g (float[3, 2] x) => (float[3, 2] u, float[3, 2] v) { [a] u = Relu(x)  [b] v = Tanh(x) }",
+        "run one: a, b",
+    )
+    right = np.zeros((3, 2), np.float32)
+    answer: list[object] = [right, right]
+    monkeypatch.setattr(*_CALL, lambda *_: answer)
+    [stage] = prepare_stages(alike, BACKENDS)
+    assert stage([right]) is answer
+    answer[1] = other
+    with pytest.raises(StageFault, match=problem):
+        stage([right])
+
+
 def test_a_tuple_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = (np.zeros(2, np.float32),)
     monkeypatch.setattr(*_CALL, lambda *_: answer)
