@@ -30,6 +30,9 @@ _MOST_GROUPS = 8
 #: Of the label of an axis.
 _LETTERS_PER_INCH = 10
 
+#: What stands before a name in a legend, with the space behind it.
+_SWATCH_INCHES = 0.9
+
 #: Keeps what lies under a value from being read with it.
 _CLEAR = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 
@@ -119,7 +122,9 @@ def panels(
     figure.supxlabel(across)
     figure.supylabel(fill(up, int(_LETTERS_PER_INCH * size[1])))
     handles, names = all_axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names), handlelength=3.5)
+    widest = _SWATCH_INCHES + max(map(len, names), default=0) / _LETTERS_PER_INCH
+    ncols = max(1, min(len(names), int(size[0] / widest)))
+    figure.legend(handles, names, loc="outside upper center", ncols=ncols, handlelength=3.5)
     figure.savefig(output)
 
 

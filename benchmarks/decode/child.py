@@ -24,8 +24,8 @@ _ROOM = 1024
 
 
 def genai(folder: Path, precision: str) -> Rival:
-    """onnxruntime-genai, on what its model builder has written into FOLDER/genai.PRECISION, with all
-    CPUs: by itself it took one of two."""
+    """onnxruntime-genai, on what its model builder has written into FOLDER/genai.PRECISION. It has
+    all CPUs: by itself it took one of two."""
     import numpy as np
     import onnxruntime_genai
 

@@ -110,17 +110,23 @@ def _rows(imported: Imported, context: int, specs: Sequence[str]) -> Iterator[Ro
     entry, decoding = _decode_step(imported, context)
     cache_bytes = context * decoding.token_bytes
     known = context_of(CPUS, Settings())
-    yield _row(context, "", "", Partition()(_table(known, entry)), cache_bytes)
     devices = backends.create_all(specs)
     both = replace(known, backends={**known.backends, **devices})
     table = _table(both, entry)
+    # devices that run parts of clusters cut them, which CPUs alone need not, and may all the same
+    cuts = _table(known, entry), only(table, CPUS)
+    alone = min(map(Partition(), cuts), key=lambda solution: solution.total_s)
+    yield _row(context, "", "", alone, cache_bytes)
     residents = Residents(decoding.states, decoding.capacity)
     links = [link for device in devices.values() for link in device.links]
     for name in devices:
         with_device = only(table, [*CPUS, name])
-        yield _row(context, name, WEIGHTS, Partition()(with_device), cache_bytes)
-        found = Partition()(residents.priced(with_device, links))
-        yield _row(context, name, CACHE, found, cache_bytes)
+        for what, costs in (
+            (WEIGHTS, with_device),
+            (CACHE, residents.priced(with_device, links)),
+        ):
+            found = min(Partition()(costs), alone, key=lambda solution: solution.total_s)
+            yield _row(context, name, what, found, cache_bytes)
 
 
 def _decode_step(imported: Imported, context: int) -> tuple[Entry, Decoding]:
