@@ -43,7 +43,7 @@ _PROMPT = (5, 17, 99, 42, 7)
 _SCATTERED = (("cpu.serial", "cpu.parallel"),)
 _WITH_OPENVINO = (("openvino.f32.serial",), ("openvino.f32",), ("cpu.serial", "openvino.f32"))
 _FEW_BITS = (
-    ("cpu.int8.serial:activations=f32",),
+    ("cpu.int8.serial:block=32,activations=f32",),
     ("cpu.int4.serial:activations=f32",),
     ("cpu.int4.parallel:activations=f32",),
     ("cpu.int8.serial",),

@@ -55,8 +55,8 @@ class Rounds:
 
 
 def median_and_spread(samples: Sequence[float]) -> tuple[float, Spread]:
-    """The median of at least one sample, of two the shorter, as what disturbs a run makes it longer;
-    and how far the samples lie apart."""
+    """The median of at least one sample, of two the shorter, as what disturbs a run makes it
+    longer; and how far the samples lie apart."""
     ordered = sorted(samples)
     quarter = len(ordered) // 4
     spread = Spread(len(ordered), ordered[0], ordered[quarter], ordered[-1 - quarter])

@@ -23,10 +23,13 @@ def in_few_bits(model: nn.Module, plan: Plan) -> nn.Module:
         near = min(products, key=lambda product: _distance(product, matrix), default=None)
         if near is None or _distance(near, matrix) == float("inf"):
             raise ValueError(f"no product has a weight like one of {[*matrix.shape]}")
-        products.remove(near)
         # of its own: a head may share its weight with the embedding, whose rows stay as they are
         turned = matrix.T if isinstance(near, nn.Linear) else matrix
-        near.weight = nn.Parameter(turned.contiguous(), requires_grad=False)
+        new = nn.Parameter(turned.contiguous(), requires_grad=False)
+        shared = near.weight
+        for product in [each for each in products if each.weight is shared]:  # by several blocks
+            products.remove(product)
+            product.weight = new
     return found
 
 
@@ -45,7 +48,7 @@ def _matrix(module: Any) -> Tensor | None:
     """The weight of a product, as [inner, outer]; None of anything else."""
     if isinstance(module, nn.Linear):
         return module.weight.detach().T
-    return module.weight.detach() if type(module).__name__ == "Conv1D" else None
+    return module.weight.detach() if type(module).__name__ in {"Conv1D", "Product"} else None
 
 
 def _distance(product: Any, matrix: Tensor) -> float:
