@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
+from onnx_ir.convenience import replace_nodes_and_values
 
+from stagecut.backends.quantised.products import QUANTISED
 from stagecut.compiler.ir.device import Tensor
 
 #: From this version on, a Split is told the sizes of its parts by an operand.
@@ -22,8 +24,6 @@ _SINCE = 13
 
 #: What is put together stands in the stage's ONNX model, which may be no larger than 2 GiB.
 _MOST_BYTES = 1 << 30
-
-_PRODUCT = "MatMulNBits"
 
 
 def join_products(graph: ir.Graph) -> None:
@@ -63,7 +63,7 @@ def _alike(graph: ir.Graph) -> Iterator[Sequence[_Product]]:
     """Two and more products that may be one, in the order of the graph."""
     found: dict[Hashable, list[_Product]] = {}
     for node in graph:
-        if node.op_type == _PRODUCT and len(node.inputs) == 3:
+        if node.op_type == QUANTISED and len(node.inputs) == 3:
             product = _product(node)
             found.setdefault(product.kind, []).append(product)
     return (products for products in found.values() if len(products) > 1)
@@ -94,7 +94,7 @@ def _join(graph: ir.Graph, products: Sequence[_Product]) -> None:
     columns = np.array([each.columns for each in products], np.int64)
     attributes = {**first.attributes, "N": ir.AttrInt64("N", int(columns.sum()))}
     operands = [first.inputs[0], *together[:2]]
-    nodes = [ir.node(_PRODUCT, operands, attributes, domain=first.domain)]
+    nodes = [ir.node(QUANTISED, operands, attributes, domain=first.domain)]
     nodes += [ir.node("Add", [nodes[0].outputs[0], bias]) for bias in together[2:]]
     sizes = _constant(graph, f"{name}/columns", columns)
     operands = [nodes[-1].outputs[0], sizes]
@@ -103,18 +103,12 @@ def _join(graph: ir.Graph, products: Sequence[_Product]) -> None:
         node.name = f"{name}/{node.op_type}"
         for at, output in enumerate(node.outputs):
             output.name = f"{node.name}/{at}"
-    graph.insert_before(first, nodes)
-    for product, new in zip(products, nodes[-1].outputs, strict=True):
-        old = product.last.outputs[0]
-        new.type, new.shape = old.type, old.shape
-        new.name, old.name = old.name, None
-        old.replace_all_uses_with(new, replace_graph_outputs=True)
-        graph.remove([*{product.last, product.node}], safe=True)
+    old = dict.fromkeys(node for each in products for node in (each.node, each.last))
+    results = [each.last.outputs[0] for each in products]
+    replace_nodes_and_values(graph, first, [*old], nodes, results, nodes[-1].outputs)
 
 
 def _constant(graph: ir.Graph, name: str, array: Tensor) -> ir.Value:
-    tensor = ir.Tensor(array, name=name)
-    shape, kind = ir.Shape(array.shape), ir.TensorType(tensor.dtype)
-    value = ir.Value(name=name, shape=shape, type=kind, const_value=tensor)
+    value = ir.val(name, const_value=ir.Tensor(array, name=name))
     graph.register_initializer(value)
     return value

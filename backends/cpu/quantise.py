@@ -21,7 +21,7 @@ import onnx_ir as ir
 from onnx_ir.convenience import replace_nodes_and_values
 
 from stagecut.backends.cpu.join import join_products
-from stagecut.backends.quantised.products import Target, quantised_matrix, targets
+from stagecut.backends.quantised.products import QUANTISED, Target, quantised_matrix, targets
 from stagecut.backends.quantised.scheme import Activations, Scheme
 from stagecut.compiler.formats.node_ranges import Range, read_range, written_range
 from stagecut.compiler.formats.quantised_tensor import QuantisedMatrix
@@ -224,7 +224,7 @@ class _Writer:
         numbers = {"K": form.inner, "N": form.outer, "bits": form.bits}
         numbers["block_size"] = form.block or 0
         numbers["accuracy_level"] = _ACCURACY_LEVEL[activations]
-        self("MatMulNBits", x, *parts, attributes=numbers, domain=_CONTRIB)
+        self(QUANTISED, x, *parts, attributes=numbers, domain=_CONTRIB)
 
     def in_columns(self, x: ir.Value, matrix: QuantisedMatrix) -> None:
         values = self._constant("values", matrix.values)
@@ -270,9 +270,7 @@ class _Writer:
         return wide
 
     def _constant(self, part: str, tensor: ir.TensorProtocol) -> ir.Value:
-        shape, kind = ir.Shape(tensor.shape.numpy()), ir.TensorType(tensor.dtype)
-        name = f"{self._prefix}/{part}"
-        value = ir.Value(name=name, shape=shape, type=kind, const_value=tensor)
+        value = ir.val(f"{self._prefix}/{part}", const_value=tensor)
         self._graph.register_initializer(value)
         return value
 

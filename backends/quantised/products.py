@@ -25,7 +25,7 @@ from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.onnx_runtime import quantization
 
 #: The operator that a product in blocks becomes.
-_QUANTISED = "MatMulNBits"
+QUANTISED = "MatMulNBits"
 
 #: Of the model with one product: any version that has the operators of all schemes.
 _OPSET, _IR_VERSION = 20, 10
@@ -168,7 +168,7 @@ def _in_blocks(matrix: Tensor, scheme: Scheme) -> tuple[Tensor, Tensor] | None:
     quantiser = tool.MatMulNBitsQuantizer(model, algo_config=config)
     quantiser.process()
     written = quantiser.model.model.graph
-    made = next((node for node in written.node if node.op_type == _QUANTISED), None)
+    made = next((node for node in written.node if node.op_type == QUANTISED), None)
     if made is None:
         return None
     arrays = {each.name: numpy_helper.to_array(each) for each in written.initializer}

@@ -22,7 +22,7 @@ def hold_in_few_bits(
     name = f"{name}/int{few.matrix.form.bits}"
     while name in graph.initializers:
         name += "/again"
-    beside = ir.Value(name=name, shape=weight.shape, type=weight.type, const_value=few.called(name))
+    beside = ir.val(name, const_value=few.called(name))
     graph.register_initializer(beside)
     for node, index in uses:
         node.replace_input_with(index, beside)

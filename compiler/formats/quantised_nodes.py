@@ -72,7 +72,7 @@ def _node(graph: ir.Graph, value: ir.Value, tensor: QuantisedTensor) -> ir.Node:
     graph.initializers.pop(name)
     parts = []
     for own, part in stored_parts(name, tensor):
-        parts.append(_initializer(own, part))
+        parts.append(ir.val(own, const_value=part))
         graph.register_initializer(parts[-1])
     numbers = form.inner, form.outer, form.bits, form.block or 0, int(tensor.turned)
     attributes: dict[str, int | list[int]] = dict(zip(_ATTRIBUTES, numbers, strict=True))
@@ -86,17 +86,12 @@ def _node(graph: ir.Graph, value: ir.Value, tensor: QuantisedTensor) -> ir.Node:
     return node
 
 
-def _initializer(name: str, tensor: ir.TensorProtocol) -> ir.Value:
-    shape, kind = ir.Shape(tensor.shape.numpy()), ir.TensorType(tensor.dtype)
-    return ir.Value(name=name, shape=shape, type=kind, const_value=tensor)
-
-
 def _fold(graph: ir.Graph, node: ir.Node) -> None:
     """Raises ValueError, with a sentence, where the node is none of ours."""
     tensor = _tensor(graph, node)
     [output] = node.outputs
     parts = [value for value in node.inputs if value is not None]
-    value = _initializer(str(tensor.name), tensor)
+    value = ir.val(str(tensor.name), const_value=tensor)
     replace_all_uses_with(output, value, replace_graph_outputs=True)
     graph.remove(node, safe=True)
     for part in {id(each): each for each in parts}.values():

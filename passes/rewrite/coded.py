@@ -122,12 +122,6 @@ class _Writer:
 
     def constant(self, what: str, number: "np.ndarray[Any, Any] | np.generic") -> ir.Value:
         name = f"{self._prefix}/{what}"
-        tensor = ir.tensor(np.asarray(number), name=name)
-        value = ir.Value(
-            name=name,
-            type=ir.TensorType(tensor.dtype),
-            shape=ir.Shape(np.shape(number)),
-            const_value=tensor,
-        )
+        value = ir.val(name, const_value=ir.tensor(np.asarray(number), name=name))
         self._graph.register_initializer(value)
         return value

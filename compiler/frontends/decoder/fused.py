@@ -10,7 +10,7 @@ Then the states can be found (states.py), and the Concat goes again: only the ne
 
 import onnx_ir as ir
 
-from stagecut.compiler.frontends.decoder.new_nodes import END, cut
+from stagecut.compiler.frontends.new_nodes import END, cut
 
 #: Of ONNX from opset 23 on, and of ONNX Runtime: which operands are the caches, of keys and values,
 #: and which results carry these on.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from stagecut.compiler.frontends.decoder.new_nodes import constant
+from stagecut.compiler.frontends.new_nodes import constant
 
 _SWAPPED = [0, 1, 3, 2]
 

@@ -7,7 +7,7 @@ Before:                                      After:
 
 import onnx_ir as ir
 
-from stagecut.compiler.frontends.decoder.new_nodes import END, cut
+from stagecut.compiler.frontends.new_nodes import END, cut
 
 #: Operators that take each row of their first operand by itself.
 _BY_ROW = frozenset({"Cast", "Tanh", "LayerNormalization"})

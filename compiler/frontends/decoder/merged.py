@@ -8,7 +8,7 @@ Before:                                              After:
 import numpy as np
 import onnx_ir as ir
 
-from stagecut.compiler.frontends.decoder.new_nodes import constant
+from stagecut.compiler.frontends.new_nodes import constant
 
 #: What exporters call the input that says which branch runs.
 BRANCH = "use_cache_branch"

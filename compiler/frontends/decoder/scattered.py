@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from stagecut.compiler.frontends.decoder.new_nodes import END, constant, cut, number
 from stagecut.compiler.frontends.imported import Change, Imported
+from stagecut.compiler.frontends.new_nodes import END, constant, cut, number
 from stagecut.compiler.ir.state import CACHE_POSITIONS, TOKENS
 
 #: Operand of ONNX's Attention that says how many tokens there are, and which one it is.

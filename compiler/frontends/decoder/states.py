@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from stagecut.compiler.frontends.decoder.new_nodes import constant
+from stagecut.compiler.frontends.new_nodes import constant
 from stagecut.compiler.ir.device import dtype_name
 from stagecut.compiler.ir.errors import ModelError
 from stagecut.compiler.ir.graph import Value

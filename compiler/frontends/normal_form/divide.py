@@ -10,6 +10,7 @@ mean square; there are two of these in each layer of a llama-like model, of six 
 """
 
 import onnx_ir as ir
+from onnx_ir.convenience import replace_nodes_and_values
 
 
 def divide(model: ir.Model) -> None:
@@ -28,12 +29,9 @@ def _divide(graph: ir.Graph, product: ir.Node) -> None:
         if reciprocal is None or reciprocal.graph is not graph or root is None or other is None:
             continue
         division = ir.node("Div", [other, root], name=product.name)
-        old, new = product.outputs[0], division.outputs[0]
-        new.type, new.shape = old.type, old.shape
-        graph.insert_before(product, division)
-        new.name, old.name = old.name, None
-        old.replace_all_uses_with(new, replace_graph_outputs=True)
-        graph.remove(product, safe=True)
+        replace_nodes_and_values(
+            graph, product, [product], [division], product.outputs, division.outputs
+        )
         graph.remove(reciprocal, safe=True)
         return
 

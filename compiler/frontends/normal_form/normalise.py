@@ -186,8 +186,8 @@ def _flat(imported: Imported) -> tuple[ir.Model, Feeds]:
 
 def _canonical(model: ir.Model) -> ir.Model:
     canonicalise(model)
-    multiply_turned(model)
-    canonicalise(model)
+    if multiply_turned(model):
+        canonicalise(model)
     divide(model)
     carry_inputs(model)
     return model

@@ -10,33 +10,35 @@ Devices that hold weights in few bits, or in a memory of their own, ask for the 
 what is computed from one is none.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import onnx_ir as ir
+from onnx_ir.convenience import replace_nodes_and_values
+
+from stagecut.compiler.frontends.new_nodes import constant, number
 
 #: From this version on, a Reshape can say that a size of nought is one.
 _SINCE = 14
 
 
-def multiply_turned(model: ir.Model) -> None:
-    """Rewrite every such product of float32. New nodes and values have no names yet."""
+def multiply_turned(model: ir.Model) -> bool:
+    """Rewrite every such product of float32; whether there was one. New nodes have no names yet."""
     if model.opset_imports.get("", 0) < _SINCE:
-        return
+        return False
+    rewritten = False
     for graph in model.graphs():
-        if isinstance(graph, ir.Graph):
-            for product in [node for node in graph if node.op_type == "MatMul" and not node.domain]:
-                _multiply_turned(graph, product)
+        for product in [node for node in graph if node.op_type == "MatMul" and not node.domain]:
+            rewritten |= _multiply_turned(graph, product)
+    return rewritten
 
 
-def _multiply_turned(graph: ir.Graph, product: ir.Node) -> None:
+def _multiply_turned(graph: ir.Graph, product: ir.Node) -> bool:
     x, turned = product.inputs
     turn = None if turned is None else turned.producer()
     weight = None if turn is None else _weight(turn)
     if x is None or turn is None or weight is None or weight.const_value is None:
-        return
+        return False
     words, size = weight.const_value.shape.numpy()
-    numbers = [_constant(each) for each in ([-1, size], [0], [-1], [words])]
+    numbers = [constant(np.array([-1, size])), number(0), number(-1), number(words)]
     row, first, last, behind = (node.outputs[0] for node in numbers)
     rows = ir.node("Reshape", [x, row])
     products = ir.node("Gemm", [rows.outputs[0], weight], {"transB": 1}, name=product.name)
@@ -44,10 +46,12 @@ def _multiply_turned(graph: ir.Graph, product: ir.Node) -> None:
     before = ir.node("Slice", [shape.outputs[0], first, last])
     sizes = ir.node("Concat", [before.outputs[0], behind], {"axis": 0})
     result = ir.node("Reshape", [products.outputs[0], sizes.outputs[0]], {"allowzero": 1})
-    graph.insert_before(product, [*numbers, rows, products, shape, before, sizes, result])
-    _replace(graph, product, result)
-    if turn.graph is not None and not turn.outputs[0].uses() and not _is_output(turn):
+    nodes = [*numbers, rows, products, shape, before, sizes, result]
+    replace_nodes_and_values(graph, product, [product], nodes, product.outputs, result.outputs)
+    unread = not turn.outputs[0].uses() and not turn.outputs[0].is_graph_output()
+    if unread and turn.graph is not None:
         turn.graph.remove(turn, safe=True)
+    return True
 
 
 def _weight(turn: ir.Node) -> ir.Value | None:
@@ -59,19 +63,3 @@ def _weight(turn: ir.Node) -> ir.Value | None:
     order = turn.attributes["perm"].as_ints() if "perm" in turn.attributes else (1, 0)
     is_matrix = tensor.dtype == ir.DataType.FLOAT and len(tensor.shape) == 2 and tensor.size > 0
     return weight if is_matrix and tuple(order) == (1, 0) else None
-
-
-def _replace(graph: ir.Graph, product: ir.Node, result: ir.Node) -> None:
-    old, new = product.outputs[0], result.outputs[0]
-    new.type, new.shape = old.type, old.shape
-    new.name, old.name = old.name, None
-    old.replace_all_uses_with(new, replace_graph_outputs=True)
-    graph.remove(product, safe=True)
-
-
-def _is_output(node: ir.Node) -> bool:
-    return any(value.is_graph_output() for value in node.outputs)
-
-
-def _constant(numbers: Sequence[int]) -> ir.Node:
-    return ir.node("Constant", [], {"value": ir.tensor(np.array(numbers, np.int64))})

@@ -12,29 +12,24 @@ from tests.support.nodes import Sample, sample
 
 _rng = np.random.default_rng(0)
 A, B, C = (_rng.standard_normal((64, columns)).astype(np.float32) for columns in (96, 32, 40))
+WEIGHTS = {"a": A, "b": B, "c": C.T.copy()}
 THREE = sample(
     "(float[3, 64] x) => (float[3, 96] y, float[3, 32] u, float[3, 40] v) "
     "{ y = MatMul(x, a) u = MatMul(x, b) v = Gemm <transB = 1> (x, c) }",
-    a=A,
-    b=B,
-    c=C.T.copy(),
+    **WEIGHTS,
 )
 #: What they read differs, and one adds a bias behind its product.
 OTHERS = sample(
     "(float[3, 64] x, float[3, 64] z) => (float[3, 96] y, float[3, 32] u, float[3, 40] v) "
     "{ y = MatMul(x, a) u = MatMul(z, b) v = Gemm <transB = 1> (x, c, d) }",
-    a=A,
-    b=B,
-    c=C.T.copy(),
+    **WEIGHTS,
     d=C[0],
 )
 BIASES = sample(
     "(float[3, 64] x) => (float[3, 96] y, float[3, 32] u, float[3, 40] v) "
     "{ p = MatMul(x, a) y = Add(p, e) q = MatMul(x, b) u = Add(f, q) "
     "v = Gemm <transB = 1> (x, c, d) }",
-    a=A,
-    b=B,
-    c=C.T.copy(),
+    **WEIGHTS,
     d=C[0],
     e=A[0],
     f=B[0],

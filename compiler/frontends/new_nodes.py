@@ -1,4 +1,4 @@
-"""Nodes that rewrites put into a decoder: numbers, and what cuts a value along an axis.
+"""Nodes that rewrites put into a model: numbers, and what cuts a value along an axis.
 
 y = x[:, -1:]    =>    first = Constant [-1]   end = Constant [END]   axis = Constant [1]
                        y = Slice(x, first, end, axis)

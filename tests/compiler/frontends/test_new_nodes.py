@@ -4,7 +4,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from stagecut.compiler.frontends.decoder.new_nodes import END, cut, number
+from stagecut.compiler.frontends.new_nodes import END, cut, number
 from tests.support.reference import run_reference
 
 X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
