@@ -26,6 +26,9 @@ _PROVIDER = "CPUExecutionProvider"
 #: A product with a bias would become a Gemm, of which ONNX Runtime makes no product of integers.
 _KEPT_APART = ("MatMulAddFusion",)
 
+#: A sum and the LayerNormalization of it: one kernel for both takes four times as long as two do.
+_SLOWER = ("SkipLayerNormFusion",)
+
 #: The largest block that glibc can be led to take from its heap (mallopt(3), M_MMAP_THRESHOLD).
 _HEAP_BLOCK_BYTES = 31 << 20
 
@@ -153,14 +156,14 @@ def _session(
     without: Sequence[str] = (),
 ) -> ort.InferenceSession:
     """`exact` sums of products of uint8 and int8 never exceed their 16 bits, where a CPU has no
-    more; `without` are optimisations by name."""
+    more; `without` are optimisations by name, beside those that only make it slower."""
     _lay_blocks_side_by_side()
     options = _options(threads, files)
     options.graph_optimization_level = level
     if exact:
         options.add_session_config_entry("session.x64quantprecision", "1")
     return ort.InferenceSession(
-        model, options, providers=[_PROVIDER], disabled_optimizers=[*without]
+        model, options, providers=[_PROVIDER], disabled_optimizers=[*_SLOWER, *without]
     )
 
 

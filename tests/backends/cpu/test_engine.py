@@ -1,5 +1,6 @@
 """Sessions lay what they hold side by side in the heap, asked of glibc in a process of its own; and
-they are called with what their stages read, by a method of ONNX Runtime's that has to be there."""
+they are called with what their stages read, by a method of ONNX Runtime's that has to be there; a
+sum and its LayerNormalization are not fused, which takes longer."""
 
 import ctypes
 import subprocess
@@ -7,11 +8,14 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from stagecut.backends import create
+from stagecut.backends.cpu import engine
 from stagecut.backends.cpu.engine import OrtExecutable, Sessions
 from stagecut.compiler.ir.device import Tensor
 from tests.support.staged import staged
@@ -102,3 +106,28 @@ def test_a_session_that_fails_serves_the_next_caller() -> None:
         with pytest.raises(ValueError, match="inputs for 1"):
             execute([])
     assert execute([np.array([1, -2], np.float32)])[0].tolist() == [1, 0]
+
+
+def test_a_sum_and_its_layer_normalization_stay_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = staged(
+        "g (float[2,4] x, float[2,4] z, float[4] s) => (float[2,4] y)"
+        " { [a] t = Add(x, z) [b] y = LayerNormalization(t, s) }",
+        "run cpu.serial: a, b",
+    )
+    options = engine._options
+    optimized = tmp_path / "optimized.onnx"
+
+    def noted(*given: object) -> object:
+        found = options(*given)  # type: ignore[arg-type]  # as they came
+        found.optimized_model_filepath = str(optimized)
+        return found
+
+    monkeypatch.setattr(engine, "_options", noted)
+    [program] = made.programs
+    create("cpu.serial").prepare(program)
+    assert [node.op_type for node in onnx.load(optimized).graph.node] == [
+        "Add",
+        "LayerNormalization",
+    ]
