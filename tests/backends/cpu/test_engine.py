@@ -112,8 +112,9 @@ def test_a_sum_and_its_layer_normalization_stay_two(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = staged(
-        "g (float[2,4] x, float[2,4] z, float[4] s) => (float[2,4] y)"
-        " { [a] t = Add(x, z) [b] y = LayerNormalization(t, s) }",
+        "g (float[1,2,4] x, float[1,2,4] z) => (float[1,2,4] y)"
+        " <float[4] s = {1, 2, 3, 4}, float[4] b = {0, 0, 0, 1}>"
+        " { [a] t = Add(x, z) [b] y = LayerNormalization(t, s, b) }",
         "run cpu.serial: a, b",
     )
     options = engine._options
