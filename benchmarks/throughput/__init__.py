@@ -1,6 +1,7 @@
 """Claim: a plan made for streams lets as many inputs through as the best way its user might know.
 
-    python -m benchmarks.throughput [--models minilm-32,resnet-50] [--rounds 5] [--output out]
+    python -m benchmarks.throughput [--models minilm-32,resnet-50] [--rounds 5] [--final 15]
+                                    [--output out]
 
 Each model has an open batch. What takes turns, each for a second and kept full (closed loop):
 
@@ -15,8 +16,8 @@ Each model has an open batch. What takes turns, each for a second and kept full 
 
 A turn counts what is finished between its first and its last output, so that nothing counts for
 being filled. Prints inputs per second, medians over the turns with their range; the ratio of the
-plan to its best rival (median of the ratios within each round), to one session on all CPUs, and to
-native torch, which is the paper's own measure; and how far the plan's prediction of the period was
+plan to its best rival (the one that leads the heats; median of the ratios within each round of the
+final), to one session on all CPUs, and to native torch, which is the paper's own measure; and how far the plan's prediction of the period was
 off, here and in the turns that the compile itself took some minutes before. The PP-OCR models come
 with PyPI's rapidocr-onnxruntime (`pip install --no-deps rapidocr-onnxruntime`) and are left out
 without it. Writes throughput.json and throughput.png.

@@ -43,26 +43,27 @@ def _row(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
             print(f"{name}: left out, rapidocr-onnxruntime is not installed")
             return None
         start_s = time.monotonic()
-        rivals = [*_rivals(model, options.effort, stack)]
+        plan = the_plan(model, options.effort, stack)
+        others = [*_others(model, stack)]
         ready_s = time.monotonic()
         load = ForeignLoad()
-        take_turns(rivals, options.rounds)
+        take_turns(plan, others, options.rounds, options.final)
         end_s = time.monotonic()
         taken = f"ready after {ready_s - start_s:.0f} s, {end_s - ready_s:.0f} s of turns"
         print(f"{name}: {load}; {taken}")
-        return told(name, rivals)
+        return told(name, [plan, *others])
 
 
 def _arguments() -> argparse.Namespace:
     claim = (benchmarks.throughput.__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser("python -m benchmarks.throughput", description=claim)
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each rival")
+    parser.add_argument("--rounds", type=int, default=5, help="heats of each rival")
+    parser.add_argument("--final", type=int, default=15, help="turns of those that lead the heats")
     parser.add_argument("--effort", default="normal", choices=EFFORTS, help="of the compile")
     return with_models(parser, KNOWN)
 
 
-def _rivals(model: Model, effort: str, stack: ExitStack) -> Iterator[Rival]:
-    yield the_plan(model, effort, stack)
+def _others(model: Model, stack: ExitStack) -> Iterator[Rival]:
     yield from onnxruntime(model, stack)
     yield from openvino(model)
     if model.module is not None:

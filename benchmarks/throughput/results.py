@@ -11,23 +11,28 @@ from benchmarks.throughput.rival import Rival
 
 def told(model: str, rivals: Sequence[Rival]) -> dict[str, Any]:
     plan, *others = rivals
-    best = max(others, key=lambda rival: rival.median)
+    best = max(others, key=lambda rival: rival.in_heats)
     session = next(each for each in others if each.name.startswith("ONNX Runtime, 1 session"))
     native = next((each for each in others if each.name == "torch eager"), None)
-    ratio, over_session = _ratio(plan, best), _ratio(plan, session)
-    over_torch = None if native is None else _ratio(plan, native)
+    ratio, over_session = _ratio(plan.final, best.final), _ratio(plan.heats, session.heats)
+    over_torch = None if native is None else _ratio(plan.heats, native.heats)
     missed = 1 / (plan.median * plan.period_s) - 1 if plan.period_s else None
     in_gate = plan.gate_s / plan.period_s - 1 if plan.period_s and plan.gate_s else None
     print(
-        f"{model}: plan / best rival = {ratio:.3f}, / one session = {over_session:.3f}"
+        f"{model}: plan / best rival of the heats = {ratio:.3f}, / one session = {over_session:.3f}"
         + ("" if over_torch is None else f", / native torch = {over_torch:.2f}")
         + ("" if missed is None else f"; period off its prediction by {missed:+.1%}")
         + ("" if in_gate is None else f", in the compile's own turns by {in_gate:+.1%}")
     )
     for rival in sorted(rivals, key=lambda each: -each.median):
-        low, high = min(rival.rates), max(rival.rates)
-        turns = f"{len(rival.rates)} turns"
-        print(f"  {rival.name:58} {rival.median:8.2f}/s   {low:.2f} .. {high:.2f}   {turns}")
+        rates = rival.heats + rival.final
+        turns = f"{len(rival.heats)} heats" + (
+            f", {len(rival.final)} finals" if rival.final else ""
+        )
+        print(
+            f"  {rival.name:58} {rival.median:8.2f}/s   {min(rates):.2f} .. {max(rates):.2f}   "
+            f"{turns}"
+        )
     return {
         "model": model,
         "plan": plan.name,
@@ -37,12 +42,13 @@ def told(model: str, rivals: Sequence[Rival]) -> dict[str, Any]:
         "over_native_torch": over_torch,
         "period_missed": missed,
         "period_missed_in_gate": in_gate,
-        "inputs_per_s": {each.name: each.rates for each in rivals},
+        "heats_per_s": {each.name: each.heats for each in rivals},
+        "final_per_s": {each.name: each.final for each in rivals if each.final},
     }
 
 
-def _ratio(plan: Rival, other: Rival) -> float:
-    pairs = zip(plan.rates, other.rates, strict=False)  # who left early has fewer turns
+def _ratio(plan: Sequence[float], other: Sequence[float]) -> float:
+    pairs = zip(plan, other, strict=False)  # who left early has fewer turns
     return statistics.median(ours / theirs for ours, theirs in pairs)
 
 

@@ -26,29 +26,35 @@ Finished = list[tuple[float, int]]
 @dataclass
 class Rival:
     """Keeps itself full for a turn, and tells what it finished and when; `callers` calls at a time
-    are in flight. Of the plan, `period_s` is predicted, and `gate_s` what the compile observed."""
+    are in flight. Of the plan, `period_s` is predicted, and `gate_s` what the compile observed. What
+    it let through in each turn, in inputs per second, is in `heats` and in `final`."""
 
     name: str
     turn: Callable[[Span], Finished]
     callers: int = 1
     period_s: float | None = None
     gate_s: float | None = None
-    rates: list[float] = field(default_factory=list)
+    heats: list[float] = field(default_factory=list)
+    final: list[float] = field(default_factory=list)
 
     def warm_up(self) -> None:
         self.turn(WARM_UP)
 
-    def take_turn(self) -> None:
-        """Whole rounds count, in which each caller finishes a call: callers that began together may
+    def take_turn(self) -> float:
+        """Inputs per second. Whole rounds count, in which each caller finishes a call: callers that began together may
         end together, and who ended between them would count one too few."""
         finished = sorted(self.turn(TURN))
         rounds = whole_rounds([time_s for time_s, _ in finished], self.callers)
         counted = finished[self.callers : self.callers + rounds.inputs]
-        self.rates.append(sum(inputs for _, inputs in counted) / rounds.wall_s)
+        return sum(inputs for _, inputs in counted) / rounds.wall_s
+
+    @property
+    def in_heats(self) -> float:
+        return statistics.median(self.heats)
 
     @property
     def median(self) -> float:
-        return statistics.median(self.rates)
+        return statistics.median(self.heats + self.final)
 
 
 def callers(calls: Sequence[Callable[[], object]], inputs: int = 1) -> Callable[[Span], Finished]:
