@@ -17,8 +17,9 @@ Each model has an open batch. What takes turns, each for a second and kept full 
 A turn counts what is finished between its first and its last output, so that nothing counts for
 being filled. Prints inputs per second, medians over the turns with their range; the ratio of the
 plan to its best rival (the one that leads the heats; median of the ratios within each round of the
-final), to one session on all CPUs, and to native torch, which is the paper's own measure; and how far the plan's prediction of the period was
-off, here and in the turns that the compile itself took some minutes before. The PP-OCR models come
-with PyPI's rapidocr-onnxruntime (`pip install --no-deps rapidocr-onnxruntime`) and are left out
-without it. Writes throughput.json and throughput.png.
+final), to one session on all CPUs, and to native torch, which is the paper's own measure; and how
+far the plan's prediction of the period was off, here and in the turns that the compile itself took
+some minutes before. The PP-OCR models come with PyPI's rapidocr-onnxruntime
+(`pip install --no-deps rapidocr-onnxruntime`) and are left out without it. Writes throughput.json
+and throughput.png.
 """

@@ -26,8 +26,8 @@ Finished = list[tuple[float, int]]
 @dataclass
 class Rival:
     """Keeps itself full for a turn, and tells what it finished and when; `callers` calls at a time
-    are in flight. Of the plan, `period_s` is predicted, and `gate_s` what the compile observed. What
-    it let through in each turn, in inputs per second, is in `heats` and in `final`."""
+    are in flight. Of the plan, `period_s` is predicted, and `gate_s` what the compile observed.
+    Inputs per second of each turn are in `heats` and in `final`."""
 
     name: str
     turn: Callable[[Span], Finished]
@@ -41,8 +41,8 @@ class Rival:
         self.turn(WARM_UP)
 
     def take_turn(self) -> float:
-        """Inputs per second. Whole rounds count, in which each caller finishes a call: callers that began together may
-        end together, and who ended between them would count one too few."""
+        """Inputs per second. Whole rounds count, in which each caller finishes a call: callers that
+        began together may end together, and who ended between them would count one too few."""
         finished = sorted(self.turn(TURN))
         rounds = whole_rounds([time_s for time_s, _ in finished], self.callers)
         counted = finished[self.callers : self.callers + rounds.inputs]
