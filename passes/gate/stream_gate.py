@@ -2,6 +2,7 @@
 
     round 1   2 x cpu.serial 0.3 s   1 x cpu.parallel 0.3 s   optimum 0.3 s
     round 2   2 x cpu.serial 0.3 s   ...
+    final     2 x cpu.serial 0.3 s   optimum 0.3 s   2 x cpu.serial 0.3 s ...
 
 A turn gives one sample of the period: the time in which inputs left the stream, by their number.
 What is said of medians, intervals and noise is then as for single runs (gate.py).
@@ -9,12 +10,14 @@ What is said of medians, intervals and noise is then as for single runs (gate.py
 Who takes part after a first turn is not left to the clock, as other work may have had the CPUs just
 then: what counts is the processor time of an input, shared out to its cores. It is out where that
 is twice what an input of the best takes; between that and near the best it has another turn, right
-behind one of the best, as other work slows caches down, too.
+behind one of the best, as other work slows caches down, too. Those that are close to the best after
+all rounds have as much time again for themselves: a few turns tell them apart by chance.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 
 from stagecut.compiler.ir.contender import Contender, ContenderId
 from stagecut.compiler.ir.device import Feeds, Progress
@@ -32,6 +35,9 @@ _LONG_S = 0.5
 #: How much slower than the best a stream may be in its first turn and still take part in others;
 #: and how much slower, to have another one before that is decided.
 NEAR, FAR = 1.25, 2.0
+
+#: How much slower than the best a stream may be after all rounds and be in the final.
+_CLOSE = 1.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +106,14 @@ class StreamGate:
             interleave(tasks, once, self.clock, self.progress, "comparing streams")
             wider = race.near_after_all(near)
             if wider == near:
-                return race.found
+                break
             near = wider
+        finalists = race.close(near)
+        if len(finalists) > 1:
+            tasks = [partial(run, each) for each in finalists]
+            told = partial(race.is_told, finalists)
+            interleave(tasks, once, self.clock, self.progress, "comparing the best streams", told)
+        return race.found
 
     def _takes_part(self, race: "_Race", feeds: Feeds, each: BuiltStream) -> bool:
         """By its first turn, or by another one right behind one of the best."""
@@ -132,7 +144,10 @@ class _Race:
 
     @property
     def found(self) -> tuple[Contender, ...]:
-        return tuple(_measured(each.proposal, self.turns[each.proposal.id]) for each in self.built)
+        return tuple(map(self._measured, self.built))
+
+    def _measured(self, each: BuiltStream) -> Contender:
+        return _measured(each.proposal, self.turns[each.proposal.id])
 
     def period_s(self, each: BuiltStream) -> float:
         """In its first turn."""
@@ -142,6 +157,21 @@ class _Race:
         """Of its period, had other work taken no CPU from any of its turns."""
         turns = self.turns[each.proposal.id]
         return min(turn.least_s(each.proposal.cores) for turn in turns)
+
+    def close(self, near: Sequence[bool]) -> list[BuiltStream]:
+        """Those that took part and may be as fast as the best of them."""
+        found = {
+            each.proposal.id: self._measured(each).median_s
+            for each, in_it in zip(self.built, near, strict=True)
+            if in_it
+        }
+        most_s = _CLOSE * min(found.values())
+        return [each for each in self.built if found.get(each.proposal.id, inf) <= most_s]
+
+    def is_told(self, some: Sequence[BuiltStream]) -> bool:
+        """Whether one of these is apart from the others, by their confidence intervals."""
+        best, *others = sorted(map(self._measured, some), key=lambda each: each.median_s)
+        return all(best.high_s < other.low_s for other in others)
 
     def near_after_all(self, near: Sequence[bool]) -> list[bool]:
         """Those that took part, and those in threads that were left out by turns of the best which

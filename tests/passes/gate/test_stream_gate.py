@@ -94,7 +94,7 @@ def test_who_is_far_behind_has_no_further_turn(
 def test_who_runs_in_processes_is_held_against_threads() -> None:
     """Which have further turns, however far they were behind in the first."""
     hosted = replace(TWO, id=replace(TWO.id, hosting="processes"), hosting="processes")
-    for periods_s, turns in (([0.5], (4, 4)), ([1.2], (4, 4)), ([1.3], (5, 2)), ([9, 1], (5, 5))):
+    for periods_s, turns in (([0.5], (4, 4)), ([1.2], (4, 4)), ([1.3], (5, 2)), ([9, 1], (8, 8))):
         fakes = [Fake([1.0]), Fake(periods_s)]
         gate = _gate(fakes, Rounds(least=3, most=3, budget_s=9))
         built = [BuiltStream(ONE, fakes[0]), BuiltStream(hosted, fakes[1])]
@@ -102,6 +102,23 @@ def test_who_runs_in_processes_is_held_against_threads() -> None:
         assert (threads.runs, processes.runs) == turns
         assert threads.cpu_s == 2.0
         assert processes.cpu_s is None  # it is of other processes, too
+
+
+#: What two had in turns, how many turns each had in all, the first one among them.
+CLOSE = {
+    "not close": ([1.0], [1.07], 6),
+    "close, and told apart at once": ([1.0], [1.02], 8),
+    "close, and never told apart": ([1.0, 1.03], [1.02, 1.01], 11),
+}
+
+
+@pytest.mark.parametrize(("one", "two", "turns"), CLOSE.values(), ids=CLOSE.keys())
+def test_those_that_are_close_have_a_final(
+    one: Sequence[float], two: Sequence[float], turns: int
+) -> None:
+    fakes = [Fake([*one] * 4), Fake([*two] * 4)]
+    _compared(fakes, Rounds(least=2, most=5, budget_s=9))
+    assert [fake.turns for fake in fakes] == [turns, turns]
 
 
 def test_the_very_first_turn_is_for_warming_up() -> None:
