@@ -66,11 +66,12 @@ MOST_BYTES = 200_000
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    plan = compile_model(
-        "zoo:bert-small:seq=16", devices=["cpu.serial", "cpu.parallel", "pim.hbm:channels=64"]
-    )
-    path = tmp_path_factory.mktemp("page") / "bert-small.html"
+def page(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """Of a tiny model, where the pictures are not kept."""
+    model = "tiny-bert" if pytestconfig.getoption("--screenshots") is None else "bert-small:seq=16"
+    devices = ["cpu.serial", "cpu.parallel", "pim.hbm:channels=64"]
+    plan = compile_model(f"zoo:{model}", devices=devices)
+    path = tmp_path_factory.mktemp("page") / "page.html"
     report = build_report(plan.first.planned, read_costs(plan.first.costs))
     path.write_text(to_html(report), "utf-8")
     return path
