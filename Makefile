@@ -11,6 +11,9 @@ PY := .venv/bin/python
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 READY := .venv/.ready
 
+# compiled modules are kept: else each process that a test starts would compile them all, for seconds
+test coverage: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test coverage docs screenshots outputs check lint types floors format clean
 
 $(READY): pyproject.toml constraints.txt

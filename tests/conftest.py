@@ -16,15 +16,34 @@ settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
 
-#: Where the files are that take longest: begun first, so that all processes end together.
-_LONG = ("docs", "end_to_end", "regressions", "runtime/adapters", "runtime/hosts")
+#: The files that take longest, longest first: begun first, so that all processes end together.
+_LONG = (
+    "docs/test_code_blocks.py",
+    "runtime/adapters/test_onnx.py",
+    "end_to_end/test_zoo.py",
+    "runtime/hosts/test_cluster.py",
+    "compiler/report/page/test_browser.py",
+    "docs/test_hosts.py",
+    "end_to_end/test_decoders.py",
+    "end_to_end/test_screenshots.py",
+    "passes/partition/test_partition.py",
+    "compiler/frontends/decoder/test_written.py",
+    "regressions/test_engines_that_die.py",
+    "end_to_end/test_whisper.py",
+    "test_wheel.py",
+    "compiler/frontends/test_zoo.py",
+    "passes/partition/exact/test_budgets.py",
+    "compiler/report/page/test_every_page.py",
+    "compiler/test_isolated.py",
+    "docs/test_site.py",
+    "regressions/test_engines_that_print.py",
+    "runtime/test_random_models.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    long = tuple(Path(__file__).parent / each for each in _LONG)
-    files = {item.path for item in items}
-    short = {file: not any(map(file.is_relative_to, long)) for file in files}
-    items.sort(key=lambda item: short[item.path])
+    place = {Path(__file__).parent / name: at for at, name in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 def pytest_collectstart() -> None:

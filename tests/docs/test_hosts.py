@@ -13,6 +13,7 @@ import pytest
 from benchmarks.namespaces import Hosts
 from tests.support.namespaced import two_namespaces
 from tests.support.over_hosts import layers
+from tests.support.repository import ROOT
 
 PAGE = Path(__file__).parents[2] / "docs" / "hosts.md"
 _LINE = re.compile(r"^(first|second)\$ +(.+)$", re.MULTILINE)
@@ -47,6 +48,7 @@ def _run(hosts: Hosts, host: int, command: str) -> str:
     tools = Path(sys.executable).parent
     more = {"HOME": str(home), "PATH": f"{tools}:{os.environ['PATH']}", **_exported(home)}
     more["RAY_ADDRESS"] = f"{hosts.address_of(0)}:6379"  # others may run on this machine
+    more["PYTHONPATH"] = str(ROOT)  # where tests.support is
     kept = {name: text for name, text in os.environ.items() if not name.startswith("RAY_")}
     done = subprocess.run(
         hosts.inside(host, ["bash", "-c", command]),
@@ -72,7 +74,7 @@ def _here(hosts: Hosts, host: int, command: str) -> str:
         return f"env -u RAY_ADDRESS {command} {' '.join(hosts.small(host))}{head}"
     for large, small in _SMALLER.items():
         command = command.replace(large, small)
-    return command.replace("stagecut ", f"{sys.executable} -m stagecut.compiler.cli.main ")
+    return command.replace("stagecut ", f"{sys.executable} -m tests.support.brief_hosts ")
 
 
 def test_two_machines_in_ten_minutes(hosts: Hosts) -> None:

@@ -3,12 +3,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.browser import chromium
 from tests.support.repository import ROOT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="module")
@@ -64,17 +69,22 @@ def test_the_home_page_shows_the_report(site: Path) -> None:
     assert (site / "images" / "report-summary.png").is_file()
 
 
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    with chromium() as found:
+        yield found
+
+
 @pytest.mark.parametrize("page", ["index.html", "decisions/0005-graph-layout.html"])
-def test_it_is_searched_from_a_folder(site: Path, page: str) -> None:
-    with chromium() as browser:
-        view = browser.new_page()
-        complaints: list[str] = []
-        view.on("console", lambda message: complaints.append(message.text))
-        view.on("pageerror", lambda error: complaints.append(str(error)))
-        view.goto((site / page).as_uri())
-        view.click(".md-search__input")
-        view.locator(".md-search__input").press_sequentially("variable elimination")
-        first = view.locator(".md-search-result__link").first
-        first.wait_for(state="attached")
-        assert "elimination" in (first.get_attribute("href") or "")
-        assert complaints == []
+def test_it_is_searched_from_a_folder(site: Path, browser: "Browser", page: str) -> None:
+    view = browser.new_page()
+    complaints: list[str] = []
+    view.on("console", lambda message: complaints.append(message.text))
+    view.on("pageerror", lambda error: complaints.append(str(error)))
+    view.goto((site / page).as_uri())
+    view.click(".md-search__input")
+    view.locator(".md-search__input").press_sequentially("variable elimination")
+    first = view.locator(".md-search-result__link").first
+    first.wait_for(state="attached")
+    assert "elimination" in (first.get_attribute("href") or "")
+    assert complaints == []

@@ -7,7 +7,7 @@ Large plans are looked at on two screens: all of their pages has to be readable.
 handed in (tests/support/by_speed.py); `-k large --screenshots FOLDER` keeps the pictures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from tests.support.by_speed import plan_by_speed
 from tests.support.planned import gate_report_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import ConsoleMessage, FloatRect
+    from playwright.sync_api import Browser, ConsoleMessage, FloatRect
 
 #: What is in the picture: the sections of the page, and whether it is dark.
 PICTURES: dict[str, tuple[tuple[str, ...], bool]] = {
@@ -66,39 +66,47 @@ MOST_BYTES = 200_000
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    plan = compile_model(
-        "zoo:bert-small:seq=16", devices=["cpu.serial", "cpu.parallel", "pim.hbm:channels=64"]
-    )
-    path = tmp_path_factory.mktemp("page") / "bert-small.html"
+def page(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """Of a tiny model, where the pictures are not kept."""
+    model = "tiny-bert" if pytestconfig.getoption("--screenshots") is None else "bert-small:seq=16"
+    devices = ["cpu.serial", "cpu.parallel", "pim.hbm:channels=64"]
+    plan = compile_model(f"zoo:{model}", devices=devices)
+    path = tmp_path_factory.mktemp("page") / "page.html"
     report = build_report(plan.first.planned, read_costs(plan.first.costs))
     path.write_text(to_html(report), "utf-8")
     return path
 
 
-def test_pictures(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    with chromium() as found:
+        yield found
+
+
+def test_pictures(
+    page: Path, browser: "Browser", tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     folder: Path = request.config.getoption("--screenshots") or tmp_path
     folder.mkdir(parents=True, exist_ok=True)
-    with chromium() as browser:
-        for name, (sections, dark) in PICTURES.items():
-            view = browser.new_page(
-                viewport={"width": 1100, "height": 800},
-                color_scheme="dark" if dark else "light",
-            )
-            complaints: list[str] = []
-            view.on("console", partial(_note, complaints))
-            view.goto(page.as_uri())
-            view.fill("#graph-search", "gelu")
-            view.press("#graph-search", "Enter")  # so that the panel has something to say
-            view.evaluate("window.scrollTo(0, 0)")
-            found = [view.locator(section).bounding_box() for section in sections]
-            boxes = [box for box in found if box is not None]
-            assert len(boxes) == len(sections)
-            view.screenshot(path=folder / f"{name}.png", full_page=True, clip=_around(boxes))
-            assert complaints == []
-            view.close()
-            size = (folder / f"{name}.png").stat().st_size
-            assert 5_000 < size < MOST_BYTES
+    for name, (sections, dark) in PICTURES.items():
+        view = browser.new_page(
+            viewport={"width": 1100, "height": 800},
+            color_scheme="dark" if dark else "light",
+        )
+        complaints: list[str] = []
+        view.on("console", partial(_note, complaints))
+        view.goto(page.as_uri())
+        view.fill("#graph-search", "gelu")
+        view.press("#graph-search", "Enter")  # so that the panel has something to say
+        view.evaluate("window.scrollTo(0, 0)")
+        found = [view.locator(section).bounding_box() for section in sections]
+        boxes = [box for box in found if box is not None]
+        assert len(boxes) == len(sections)
+        view.screenshot(path=folder / f"{name}.png", full_page=True, clip=_around(boxes))
+        assert complaints == []
+        view.close()
+        size = (folder / f"{name}.png").stat().st_size
+        assert 5_000 < size < MOST_BYTES
 
 
 def _note(complaints: list[str], message: "ConsoleMessage") -> None:
@@ -124,22 +132,21 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("model", LARGE)
 def test_a_large_plan_can_be_read(
-    large: Path, model: str, tmp_path: Path, request: pytest.FixtureRequest
+    large: Path, browser: "Browser", model: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     folder: Path = request.config.getoption("--screenshots") or tmp_path
-    with chromium() as browser:
-        for width in WIDTHS:
-            view = browser.new_page(viewport={"width": width, "height": 900})
-            complaints: list[str] = []
-            view.on("console", partial(_note, complaints))
-            view.goto((large / f"{model}.html").as_uri())
-            assert view.evaluate("document.documentElement.scrollWidth") == width
-            assert view.evaluate(_UNREADABLE) == []
-            assert width < max(WIDTHS) or view.evaluate(_SCROLLING) == []
-            assert view.locator("#graph-drawing .title").count() < 61 / 2  # layers once each
-            view.screenshot(path=folder / f"large-{model}-{width}.png", full_page=True)
-            assert complaints == []
-            view.close()
+    for width in WIDTHS:
+        view = browser.new_page(viewport={"width": width, "height": 900})
+        complaints: list[str] = []
+        view.on("console", partial(_note, complaints))
+        view.goto((large / f"{model}.html").as_uri())
+        assert view.evaluate("document.documentElement.scrollWidth") == width
+        assert view.evaluate(_UNREADABLE) == []
+        assert width < max(WIDTHS) or view.evaluate(_SCROLLING) == []
+        assert view.locator("#graph-drawing .title").count() < 61 / 2  # layers once each
+        view.screenshot(path=folder / f"large-{model}-{width}.png", full_page=True)
+        assert complaints == []
+        view.close()
 
 
 def test_large_plans_have_many_stages() -> None:

@@ -20,7 +20,7 @@ from stagecut.passes.partition.partition import Partition
 from stagecut.runtime import Session
 from tests.support.reference import run_reference
 from tests.support.scattered import costs_of, expand, scattered
-from tests.support.thin import build_thin_ones
+from tests.support.thin import build_thin
 
 TINY = tuple(name for name in models.names() if name.startswith("tiny-"))
 #: Of the llama family, whose proofs take long, the tiny one is asked the same.
@@ -92,9 +92,9 @@ def test_the_optimum_of_every_tiny_graph_is_proved(name: str) -> None:
 def test_a_cpu_plan_of_every_model_says_what_onnxruntime_says(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And the optimum of every graph is proved. Thin models stand for the published ones: as many
-    layers, and the times of wide ones."""
-    build_thin_ones(monkeypatch)
+    """And the optimum of every graph is proved. Thin models stand for the published ones: one of
+    each kind with as many layers, and the times of wide ones."""
+    build_thin(name, monkeypatch)
     program = load_program(f"zoo:{name}")
     expanded = expand(program, CPU, "cluster")
     _check_proof(expanded, _THINNER * 5e-11)

@@ -44,12 +44,12 @@ DEATHS = {
     "liar0:at=create,does=exit 0": "liar0 exited with status 0 when it was made",
     "liar1:at=supports,does=kill,on=Tanh": "liar1 was killed (SIGKILL)",
     "liar2:at=run,does=abort,on=Relu": "liar2 crashed (SIGABRT) on (the start of a stage)",
-    "liar3:at=prepare,does=hang,on=Tanh": "liar3 did not come back within 8 s on Tanh",
+    "liar3:at=prepare,does=hang,on=Tanh": "liar3 did not come back within 5 s on Tanh",
 }
 
 
 def test_every_death_is_worked_around_one_by_one(tmp_path: Path) -> None:
-    process = _start(tmp_path, "cpu.serial", *DEATHS, limit_s=8.0)
+    process = _start(tmp_path, "cpu.serial", *DEATHS, limit_s=5.0)
     out, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     for told in DEATHS.values():

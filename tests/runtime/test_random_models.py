@@ -19,7 +19,7 @@ DEVICES = [name for name in ("cpu.serial", "openvino.f32") if name in backends.r
 
 
 @settings(
-    max_examples=200,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

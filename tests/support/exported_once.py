@@ -1,4 +1,5 @@
-"""Tiny models of the zoo are exported once in a run of the tests, however often they are asked for.
+"""Tiny models of the zoo, and MiniLM, are exported once in a run of the tests, however often they
+are asked for.
 
 PyTorch takes a second for a small model, ten for a decoder, and gives the same every time, which
 tests/models/test_architectures.py and tests/compiler/frontends/test_zoo.py look at.
@@ -26,12 +27,15 @@ from stagecut.compiler.frontends.imported import Imported
 #: What stands for a large model in the documentation: one of the same family, with the same names.
 _SMALL = {"bert-small": "tiny-bert", "minilm": "tiny-bert"}
 
+#: How their names begin.
+_SHARED = ("tiny-", "minilm")
+
 _FROM_ZOO, _FIND = zoo.from_zoo, models.find
 
 
 def export_once(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let `zoo:tiny-NAME` be read again where it has been read before: a copy each time. All
-    processes of a run share the folder."""
+    """Let `zoo:tiny-NAME` and `zoo:minilm` be read again where they have been read before: a copy
+    each time. All processes of a run share the folder."""
     monkeypatch.setattr(zoo, "from_zoo", functools.partial(_copied, folder))
 
 
@@ -46,8 +50,8 @@ def _small(from_zoo: Callable[[str], Imported], spec: str) -> Imported:
 
 
 def _copied(folder: Path, spec: str) -> Imported:
-    tiny = spec.removeprefix(zoo.PREFIX).startswith("tiny-")
-    if not tiny or models.find is not _FIND:  # a large one, or a zoo of a test's own
+    shared = spec.removeprefix(zoo.PREFIX).startswith(_SHARED)
+    if not shared or models.find is not _FIND:  # another, or a zoo of a test's own
         return _FROM_ZOO(spec)
     found = _exported(folder, spec)
     return replace(found, model=found.model.clone())

@@ -30,7 +30,7 @@ SAMPLES = {
     "from nanoseconds to an hour": wide(),
     "no time": free(),
     "two transfers for one stage": two_transfers(),
-    "large": large(),
+    "large": large(800),
 }
 
 

@@ -39,7 +39,7 @@ def test_agrees_with_torch(name: str) -> None:
 
 def test_an_encoder_decoder_agrees_with_torch() -> None:
     """As two models, the second of which reads what the first says."""
-    imported = from_zoo("zoo:tiny-whisper")
+    imported = zoo.from_zoo("zoo:tiny-whisper")  # which is shared, too
     model = models.build("tiny-whisper")
     with torch.no_grad():
         wanted = model.module(**model.example_inputs)

@@ -1,7 +1,7 @@
 """ONNX's own node and simple suites: what ONNX Runtime passes, stagecut passes.
 
-Each case runs once as anybody runs the suite, with nothing handed in, and every fourth once more
-with every operator on a random device that can run it.
+Each case runs once: every fourth with every operator on a random device that can run it, all others
+as anybody runs the suite, with nothing handed in.
 """
 
 import functools
@@ -122,11 +122,18 @@ def _is_compared(name: str) -> bool:
     return _passed_by_onnxruntime(name)
 
 
-def _begins_with(letter: str) -> list[str]:
-    """The names of the cases that are compared."""
+def _begins_with(letter: str, *, scattered: bool) -> list[str]:
+    """The names of the cases that are compared, and are scattered or are not."""
     return [
-        name for name, case in _cases().items() if _letter(case) == letter and _is_compared(name)
+        name
+        for name, case in _cases().items()
+        if _letter(case) == letter and _is_scattered(name) == scattered and _is_compared(name)
     ]
+
+
+def _is_scattered(name: str) -> bool:
+    """Every fourth, always the same ones."""
+    return zlib.crc32(name.encode()) % 4 == 0
 
 
 def _letter(case: Any) -> str:
@@ -172,14 +179,12 @@ def test_all_are_checked_and_those_that_fail_are_told(error: type[Exception]) ->
 
 @pytest.mark.parametrize("letter", LETTERS)
 def test_cases_through_the_plain_interface(letter: str) -> None:
-    _assert_all(lambda name: _suite()[name].debug(), _begins_with(letter))
+    _assert_all(lambda name: _suite()[name].debug(), _begins_with(letter, scattered=False))
 
 
 @pytest.mark.parametrize("letter", LETTERS)
 def test_cases_scattered_over_devices(letter: str) -> None:
-    """Every fourth, always the same ones: all of them take two minutes."""
-    some = [name for name in _begins_with(letter) if zlib.crc32(name.encode()) % 4 == 0]
-    _assert_all(_check_scattered, some)
+    _assert_all(_check_scattered, _begins_with(letter, scattered=True))
 
 
 def _check_scattered(name: str) -> None:

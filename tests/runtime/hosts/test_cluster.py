@@ -23,7 +23,7 @@ from stagecut.runtime.session import Session
 from tests.support.namespaced import two_namespaces
 from tests.support.over_hosts import CAPACITY_BYTES, LAYERS, WIDTH, layers, plan_over_hosts
 
-CLI = (sys.executable, "-m", "stagecut.compiler.cli.main")
+CLI = (sys.executable, "-m", "tests.support.brief_hosts")
 REQUESTS = 120
 
 
