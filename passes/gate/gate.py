@@ -74,7 +74,7 @@ class Gate:
         took_s = [each.run_s or 0.0 for each in built]
         if len(built) > 1:
             by_time = self.objective == LATENCY  # else a slower one may be better
-            decided = partial(_is_decided, contenders) if by_time else lambda: False
+            decided = partial(is_decided, contenders) if by_time else lambda: False
             left = partial(_racing, contenders, built) if by_time else None
             interleave(
                 tasks, self.rounds, self.clock, self.progress, "comparing", decided, left, took_s
@@ -107,7 +107,7 @@ def fastest_s(contender: Contender, built: Built) -> float:
     return contender.min_s if built.run_s is None else min(contender.min_s, built.run_s)
 
 
-def _is_decided(contenders: Callable[[], Sequence[Contender]]) -> bool:
+def is_decided(contenders: Callable[[], Sequence[Contender]]) -> bool:
     """Whether the fastest is apart from all others, by their confidence intervals."""
     best, *others = sorted(contenders(), key=lambda each: each.median_s)
     return all(best.high_s < other.low_s for other in others)

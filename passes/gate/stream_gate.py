@@ -17,12 +17,11 @@ all rounds have as much time again for themselves: a few turns tell them apart b
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import inf
 
 from stagecut.compiler.ir.contender import Contender, ContenderId
 from stagecut.compiler.ir.device import Feeds, Progress
 from stagecut.compiler.ir.stream import StreamRun, StreamRunner
-from stagecut.passes.gate.gate import by_costs, by_samples
+from stagecut.passes.gate.gate import by_costs, by_samples, is_decided
 from stagecut.passes.gate.stream_contenders import StreamProposal
 from stagecut.passes.profile.rounds import Rounds, interleave
 
@@ -111,7 +110,7 @@ class StreamGate:
         finalists = race.close(near)
         if len(finalists) > 1:
             tasks = [partial(run, each) for each in finalists]
-            told = partial(race.is_told, finalists)
+            told = partial(is_decided, partial(race.measured, finalists))
             interleave(tasks, once, self.clock, self.progress, "comparing the best streams", told)
         return race.found
 
@@ -144,10 +143,10 @@ class _Race:
 
     @property
     def found(self) -> tuple[Contender, ...]:
-        return tuple(map(self._measured, self.built))
+        return self.measured(self.built)
 
-    def _measured(self, each: BuiltStream) -> Contender:
-        return _measured(each.proposal, self.turns[each.proposal.id])
+    def measured(self, some: Sequence[BuiltStream]) -> tuple[Contender, ...]:
+        return tuple(_measured(each.proposal, self.turns[each.proposal.id]) for each in some)
 
     def period_s(self, each: BuiltStream) -> float:
         """In its first turn."""
@@ -160,18 +159,10 @@ class _Race:
 
     def close(self, near: Sequence[bool]) -> list[BuiltStream]:
         """Those that took part and may be as fast as the best of them."""
-        found = {
-            each.proposal.id: self._measured(each).median_s
-            for each, in_it in zip(self.built, near, strict=True)
-            if in_it
-        }
-        most_s = _CLOSE * min(found.values())
-        return [each for each in self.built if found.get(each.proposal.id, inf) <= most_s]
-
-    def is_told(self, some: Sequence[BuiltStream]) -> bool:
-        """Whether one of these is apart from the others, by their confidence intervals."""
-        best, *others = sorted(map(self._measured, some), key=lambda each: each.median_s)
-        return all(best.high_s < other.low_s for other in others)
+        racing = [each for each, in_it in zip(self.built, near, strict=True) if in_it]
+        medians_s = [found.median_s for found in self.measured(racing)]
+        most_s = _CLOSE * min(medians_s)
+        return [each for each, took_s in zip(racing, medians_s, strict=True) if took_s <= most_s]
 
     def near_after_all(self, near: Sequence[bool]) -> list[bool]:
         """Those that took part, and those in threads that were left out by turns of the best which
