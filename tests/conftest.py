@@ -3,13 +3,18 @@
 import gc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from tests.support.browser import chromium
 from tests.support.exported_once import export_once
 from tests.support.short_turns import take_short_turns
 from tests.support.torch_table import keep_torch_alone, keep_torchs_table
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # How long an example takes says more about the machine's other work than about the code.
 settings.register_profile("house", deadline=None)
@@ -75,6 +80,13 @@ def exports(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Confi
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if hasattr(pytestconfig, "workerinput") else own
     return shared / "exports"
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """One for the tests of a module, which open pages of their own."""
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -3,13 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.browser import chromium
 from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
@@ -67,12 +65,6 @@ def test_the_interface_from_python_is_told(site: Path, name: str, says: str) -> 
 def test_the_home_page_shows_the_report(site: Path) -> None:
     assert "images/report-summary.png" in (site / "index.html").read_text("utf-8")
     assert (site / "images" / "report-summary.png").is_file()
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    with chromium() as found:
-        yield found
 
 
 @pytest.mark.parametrize("page", ["index.html", "decisions/0005-graph-layout.html"])

@@ -7,7 +7,7 @@ Large plans are looked at on two screens: all of their pages has to be readable.
 handed in (tests/support/by_speed.py); `-k large --screenshots FOLDER` keeps the pictures.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,6 @@ from stagecut.compiler import compile_model
 from stagecut.compiler.formats.costs_json import read_costs
 from stagecut.compiler.report.model.build import build_report
 from stagecut.compiler.report.page.html import to_html
-from tests.support.browser import chromium
 from tests.support.by_speed import plan_by_speed
 from tests.support.planned import gate_report_of
 
@@ -66,21 +65,14 @@ MOST_BYTES = 200_000
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
-    """Of a tiny model, where the pictures are not kept."""
-    model = "tiny-bert" if pytestconfig.getoption("--screenshots") is None else "bert-small:seq=16"
-    devices = ["cpu.serial", "cpu.parallel", "pim.hbm:channels=64"]
-    plan = compile_model(f"zoo:{model}", devices=devices)
-    path = tmp_path_factory.mktemp("page") / "page.html"
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    plan = compile_model(
+        "zoo:bert-small:seq=16", devices=["cpu.serial", "cpu.parallel", "pim.hbm:channels=64"]
+    )
+    path = tmp_path_factory.mktemp("page") / "bert-small.html"
     report = build_report(plan.first.planned, read_costs(plan.first.costs))
     path.write_text(to_html(report), "utf-8")
     return path
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    with chromium() as found:
-        yield found
 
 
 def test_pictures(

@@ -1,4 +1,4 @@
-"""A browser, and the pages of all samples in it."""
+"""The pages of all samples, in a browser."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -7,17 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.browser import chromium
 from tests.support.visits import SAMPLES, Open, Visit, html_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
