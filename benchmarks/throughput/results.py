@@ -26,12 +26,9 @@ def told(model: str, rivals: Sequence[Rival]) -> dict[str, Any]:
     )
     for rival in sorted(rivals, key=lambda each: -each.median):
         rates = rival.heats + rival.final
-        turns = f"{len(rival.heats)} heats" + (
-            f", {len(rival.final)} finals" if rival.final else ""
-        )
         print(
             f"  {rival.name:58} {rival.median:8.2f}/s   {min(rates):.2f} .. {max(rates):.2f}   "
-            f"{turns}"
+            f"{len(rival.heats)} heats, {len(rival.final)} turns of the final"
         )
     return {
         "model": model,
