@@ -7,8 +7,9 @@
 # make check   everything that must hold before a commit
 
 PY := .venv/bin/python
-# the tests of a file in one process, in the order of tests/conftest.py
-TWO := -n 2 --dist loadfile --no-loadscope-reorder
+# the tests of a file in one process, in the order of tests/conftest.py; where one ends its process, so
+# do the tests: with another process in its place, pytest-xdist 3.8 waits for the lost ones for ever
+TWO := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 READY := .venv/.ready
 
 # compiled modules are kept: else each process that a test starts would compile them all, for seconds

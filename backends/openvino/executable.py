@@ -113,9 +113,11 @@ class _Request:
 
     def run(self, inputs: Sequence[Tensor], turn: AbstractContextManager[bool]) -> list[Tensor]:
         request = self._request
+        read = []  # OpenVINO knows their addresses only: what is read in a run has to outlive it
         for source, at, own in self._reads:
             if own is None or own.shape != inputs[source].shape:  # OpenVINO tells what does not fit
-                request.set_input_tensor(at, _shared(inputs[source]))
+                read.append(_shared(inputs[source]))
+                request.set_input_tensor(at, read[-1])
             else:
                 np.copyto(own, inputs[source])
         large = {at: np.empty(shape, dtype) for at, shape, dtype in self._large}

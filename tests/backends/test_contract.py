@@ -1,6 +1,6 @@
 """The contract: what is asked of every backend, whatever it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -79,6 +79,9 @@ EVERYWHERE = {
     "Mul of 240 kB": sample(
         "(float[200, 300] x) => (float[200, 300] y) { y = Mul(x, w) }", w=_weights(300)
     ),
+    "MatMul of 144 kB": sample(
+        "(float[600, 60] x) => (float[600, 60] y) { y = MatMul(x, w) }", w=_weights(60, 60)
+    ),
 }
 SOMEWHERE = {
     "Relu": sample("(float[3, 3] x) => (float[3, 3] y) { y = Relu(x) }"),
@@ -121,6 +124,21 @@ SOMEWHERE = {
     ),
 }
 SAMPLES = EVERYWHERE | SOMEWHERE
+
+
+def _read_only(array: Tensor) -> Tensor:
+    found = array.copy()
+    found.flags.writeable = False
+    return found
+
+
+#: The same numbers elsewhere in memory.
+LAID_OUT: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "read-only": _read_only,
+    "first axis last": np.asfortranarray,
+    "every other number": lambda array: np.repeat(array, 2, axis=-1)[..., ::2],
+    "backwards": lambda array: array[..., ::-1].copy()[..., ::-1],
+}
 
 
 @pytest.fixture(params=TOLERANCES, scope="module")
@@ -196,6 +214,19 @@ def test_inputs_are_not_changed(backend: Backend, executables: dict[str, Executa
         before = _bits(inputs)
         executable(inputs)
         assert _bits(inputs) == before, name
+
+
+@pytest.mark.parametrize("lie", [*LAID_OUT])
+def test_inputs_may_lie_in_any_way(
+    backend: Backend, executables: dict[str, Executable], lie: str
+) -> None:
+    """Pictures come with their channels last and turned, files come mapped and read-only."""
+    for name, executable in executables.items():
+        feeds = EVERYWHERE[name].feeds()
+        laid_out = [LAID_OUT[lie](feed) for feed in feeds]
+        (expected,) = _run(backend, executable, feeds)
+        (found,) = _run(backend, executable, laid_out)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def test_results_stay_as_they_are_in_later_runs(
