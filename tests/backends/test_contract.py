@@ -221,11 +221,11 @@ def test_inputs_may_lie_in_any_way(
     backend: Backend, executables: dict[str, Executable], lie: str
 ) -> None:
     """Pictures come with their channels last and turned, files come mapped and read-only."""
-    for name, executable in executables.items():
+    for name in ("Mul of 240 kB", "MatMul of 144 kB"):
         feeds = EVERYWHERE[name].feeds()
         laid_out = [LAID_OUT[lie](feed) for feed in feeds]
-        (expected,) = _run(backend, executable, feeds)
-        (found,) = _run(backend, executable, laid_out)
+        (expected,) = _run(backend, executables[name], feeds)
+        (found,) = _run(backend, executables[name], laid_out)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
