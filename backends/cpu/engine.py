@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 from queue import SimpleQueue
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 
@@ -28,9 +27,6 @@ _KEPT_APART = ("MatMulAddFusion",)
 
 #: A sum and the LayerNormalization of it: one kernel for both takes four times as long as two do.
 _SLOWER = ("SkipLayerNormFusion",)
-
-#: The largest block that glibc can be led to take from its heap (mallopt(3), M_MMAP_THRESHOLD).
-_HEAP_BLOCK_BYTES = 31 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +153,6 @@ def _session(
 ) -> ort.InferenceSession:
     """`exact` sums of products of uint8 and int8 never exceed their 16 bits, where a CPU has no
     more; `without` are optimisations by name, beside those that only make it slower."""
-    _lay_blocks_side_by_side()
     options = _options(threads, files)
     options.graph_optimization_level = level
     if exact:
@@ -165,16 +160,6 @@ def _session(
     return ort.InferenceSession(
         model, options, providers=[_PROVIDER], disabled_optimizers=[*_SLOWER, *without]
     )
-
-
-@cache
-def _lay_blocks_side_by_side() -> None:
-    """Once a process, whose malloc keeps to it: glibc maps each large block by itself until it has
-    seen a larger one freed; a session whose packed weights lie so takes 2 to 3 % longer than one
-    with all of them in the heap, where ONNX Runtime puts them once it has freed what it read from a
-    model's file. Ours it reads in place, and has nothing to free."""
-    block = np.empty(_HEAP_BLOCK_BYTES, np.uint8)
-    del block
 
 
 def _options(threads: Threads, files: Mapping[str, memoryview]) -> ort.SessionOptions:

@@ -3,7 +3,12 @@ mapped here, and with what a session makes of its weights."""
 
 import ctypes
 import mmap
+import platform
 import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +142,75 @@ def test_memory_that_belongs_to_no_file_is_found(tmp_path: Path) -> None:
     ]
 
 
+def test_heaps_of_threads_are_found(tmp_path: Path) -> None:
+    """Each begins at a multiple of 64 MiB, and has so much room."""
+    (tmp_path / "maps").write_text(
+        "7f0000000000-7f0000200000 rw-p 00000000 00:00 0 \n"
+        "7f0000200000-7f0000800000 rw-p 00000000 00:00 0 \n"
+        "7f0000800000-7f0004000000 ---p 00000000 00:00 0 \n"
+        "7f0004000000-7f0008000000 rw-p 00000000 00:00 0 \n"
+        "7f000c000000-7f000c400000 rw-p 00000000 00:00 0 \n"
+        "7f000c400000-7f000c800000 ---p 00000000 00:00 0 \n"
+        "7f0011000000-7f0011400000 rw-p 00000000 00:00 0 \n"
+        "7f0011400000-7f0015000000 ---p 00000000 00:00 0 \n"
+    )
+    assert [*huge_pages._anonymous(tmp_path)] == [
+        (0x7F0000000000, 0x7F0000200000, True),
+        (0x7F0000200000, 0x7F0000800000, True),
+        (0x7F0004000000, 0x7F0008000000, True),
+        (0x7F000C000000, 0x7F000C400000, False),
+        (0x7F0011000000, 0x7F0011400000, False),
+    ]
+
+
+@pytest.mark.usefixtures("able")
+def test_what_a_thread_takes_again_of_its_heap_lies_on_huge_pages() -> None:
+    """Malloc hands memory out that it has had for a long time."""
+    found: list[int] = []
+
+    def allocated() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(lambda: np.ones(4 * SIZE, np.uint8)).result()  # and freed
+            with on_huge_pages(WORTH_BYTES):
+                array = pool.submit(lambda: np.ones(4 * SIZE, np.uint8)).result()
+            first = array.ctypes.data
+            found.append(huge_bytes(first, first + array.nbytes))
+
+    allocated()
+    assert found[0] >= 3 * SIZE
+
+
+@pytest.mark.parametrize(
+    ("names", "count"), [(["node0", "online"], 1), (["node0", "node1", "possible"], 2), ([], 1)]
+)
+def test_nodes_are_counted(tmp_path: Path, names: Sequence[str], count: int) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    assert huge_pages._nodes.__wrapped__(tmp_path) == count
+    assert huge_pages._nodes.__wrapped__(tmp_path / "nothing") == 1
+
+
+@pytest.mark.usefixtures("able")
+def test_blocks_that_have_rules_of_their_own_share_huge_pages() -> None:
+    """As OpenVINO's have: each page here is bound to the one node that there is."""
+    if huge_pages._nodes() > 1 or platform.machine() not in huge_pages._MBIND:
+        pytest.skip("several nodes, or none that Linux tells of")
+    memory = Memory(2)
+    memory.array[:] = 1
+    libc, mask = ctypes.CDLL(None, use_errno=True), ctypes.c_ulong(1)
+    number = ctypes.c_long(huge_pages._MBIND[platform.machine()])
+    first, half = memory.range[0] + mmap.PAGESIZE, SIZE // 2
+    place, count, bound = ctypes.c_void_p(first), ctypes.c_ulong(half), ctypes.c_int(2)
+    flags, bits = ctypes.c_uint(0), ctypes.c_ulong(64)
+    if libc.syscall(number, place, count, bound, ctypes.byref(mask), bits, flags):
+        pytest.skip(f"Linux binds no memory: errno {ctypes.get_errno()}")
+    huge_pages._collapse(*memory.range)
+    assert memory.huge_bytes < 2 * SIZE
+    huge_pages._lay_under_one_rule(*memory.range)
+    huge_pages._collapse(*memory.range)
+    assert memory.huge_bytes == 2 * SIZE
+
+
 @given(st.tuples(PLACES, PLACES), st.lists(PLACES, unique=True).map(sorted))
 def test_what_is_new_is_what_was_in_no_range_before(whole: Range, edges: list[int]) -> None:
     known = [*zip(edges[::2], edges[1::2], strict=False)]
@@ -189,3 +263,35 @@ def product() -> StageProgram:
     graph = ir.Graph([x], [y], nodes=[node], initializers=[w], opset_imports={"": 21}, name="g")
     ports = Value("x", "float32", (1, 2048)), Value("y", "float32", (1, 4096))
     return StageProgram("g", ir.Model(graph, ir_version=10), ports[:1], ports[1:])
+
+
+#: Whether malloc maps a block of 8 MiB by itself, before and after.
+PROBE = """
+import ctypes
+from stagecut.backends import huge_pages
+
+class Info(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena o s hblks e f g h i j".split()]
+
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Info
+libc.malloc.restype = ctypes.c_void_p
+
+def mapped():
+    before = libc.mallinfo2().hblks
+    libc.malloc(ctypes.c_size_t(8 << 20))
+    return libc.mallinfo2().hblks - before
+
+before = mapped()
+with huge_pages.on_huge_pages(0):
+    print(before, mapped())
+"""
+
+
+def test_large_blocks_come_from_the_heap_once_something_is_prepared() -> None:
+    if not hasattr(ctypes.CDLL(None), "mallinfo2"):
+        pytest.skip("this is not glibc")
+    told = subprocess.run(
+        [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True
+    ).stdout
+    assert told.split() == ["1", "0"]
