@@ -24,13 +24,16 @@ from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
 from stagecut.passes.gate.contenders import Proposal
-from stagecut.passes.gate.gate import AS_GOOD, by_samples
+from stagecut.passes.gate.gate import by_samples
 from stagecut.passes.gate.noise import median_interval
 from stagecut.passes.gate.stream_gate import TURN_S
 from stagecut.passes.profile.rounds import Rounds, interleave
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.stream.full import FEW, FullStream
+
+#: What was not told apart by its rounds is faster where it is by this much.
+_CLEARLY_FASTER = 1.02
 
 #: From so many rounds on, an interval that lies on one side of 1 ends the race.
 _LEAST_TOLD = 6
@@ -110,12 +113,12 @@ class Race:
     @property
     def is_faster(self) -> bool:
         """Whether batches clearly take less time by input; or, after as many rounds as there is
-        time for, whether single inputs are not as good as they are, as in any gate: by more than a
-        fiftieth, in the median and on average."""
+        time for, whether single inputs take longer by more than a fiftieth, in the median and on
+        average."""
         if median_interval(self.ratios).high < 1:
             return True
         worst = max(self.ratio, geometric_mean(self.ratios))
-        return len(self.ratios) >= _LEAST_TOLD and worst * AS_GOOD < 1
+        return len(self.ratios) >= _LEAST_TOLD and worst * _CLEARLY_FASTER < 1
 
 
 def raced(alone: Runner, together: Runner) -> Race | None:

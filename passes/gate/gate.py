@@ -25,7 +25,7 @@ from stagecut.passes.profile.rounds import Rounds, interleave, median_and_spread
 CLEARLY = 1.1
 
 #: As good as the best is what is slower by no more than this, if it is not told apart from it.
-AS_GOOD = 1.02
+_AS_GOOD = 1.01
 
 #: Threads that wake up make the time of a shorter run spread by a tenth of it and more.
 _BRIEF_S = 1e-3
@@ -123,7 +123,7 @@ def predicted(
 
 def choose(contenders: Sequence[Contender], objective: Objective) -> tuple[Contender, ...]:
     """The best by the objective ships, or one as good with fewer stages; `why` says why. As good is
-    what no run tells apart, and is not slower by more than a fiftieth: after few runs, in a noisy
+    what no run tells apart, and is not slower by more than a hundredth: after few runs, in a noisy
     moment, nothing can be told apart.
 
     The objective is taken of measured times and predicted energies. A device in a configuration for
@@ -135,7 +135,7 @@ def choose(contenders: Sequence[Contender], objective: Objective) -> tuple[Conte
         return objective.price(contender.median_s, contender.energy_j)
 
     best = min(contenders, key=price)
-    worst_price = min(objective.price(best.high_s, best.energy_j), AS_GOOD * price(best))
+    worst_price = min(objective.price(best.high_s, best.energy_j), _AS_GOOD * price(best))
     as_good = [contender for contender in contenders if price(contender) <= worst_price]
     chosen = min(as_good, key=lambda each: (each.stages, *_taken_from_others(each), price(each)))
     return tuple(
