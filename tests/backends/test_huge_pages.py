@@ -124,8 +124,10 @@ def test_what_linux_does_not_tell_is_no_error(tmp_path: Path) -> None:
     assert [*huge_pages._anonymous(tmp_path)] == []
 
 
-def test_memory_that_belongs_to_no_file_is_found(tmp_path: Path) -> None:
-    (tmp_path / "maps").write_text(
+#: What Linux tells of memory, and what of it belongs to no file, and whether it is of a heap. Heaps
+#: of threads begin at a multiple of 64 MiB, and have so much room.
+TOLD = {
+    "files, a stack and memory that is shared": (
         "55d0c8a00000-55d0c8c00000 rw-p 00000000 00:00 0                          [heap]\n"
         "7f0000000000-7f0000400000 rw-p 00000000 00:00 0 \n"
         "7f0000400000-7f0000800000 ---p 00000000 00:00 0 \n"
@@ -133,18 +135,14 @@ def test_memory_that_belongs_to_no_file_is_found(tmp_path: Path) -> None:
         "7f0000c00000-7f0001000000 rw-p 00000000 fe:00 1234                       /a.plan\n"
         "7f0001000000-7f0001400000 rw-p 00000000 00:00 0                          "
         "[anon: glibc: malloc]\n"
-        "7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0                          [stack]\n"
-    )
-    assert [*huge_pages._anonymous(tmp_path)] == [
-        (0x55D0C8A00000, 0x55D0C8C00000, True),
-        (0x7F0000000000, 0x7F0000400000, False),
-        (0x7F0001000000, 0x7F0001400000, False),
-    ]
-
-
-def test_heaps_of_threads_are_found(tmp_path: Path) -> None:
-    """Each begins at a multiple of 64 MiB, and has so much room."""
-    (tmp_path / "maps").write_text(
+        "7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0                          [stack]\n",
+        [
+            (0x55D0C8A00000, 0x55D0C8C00000, True),
+            (0x7F0000000000, 0x7F0000400000, False),
+            (0x7F0001000000, 0x7F0001400000, False),
+        ],
+    ),
+    "heaps of threads": (
         "7f0000000000-7f0000200000 rw-p 00000000 00:00 0 \n"
         "7f0000200000-7f0000800000 rw-p 00000000 00:00 0 \n"
         "7f0000800000-7f0004000000 ---p 00000000 00:00 0 \n"
@@ -152,32 +150,45 @@ def test_heaps_of_threads_are_found(tmp_path: Path) -> None:
         "7f000c000000-7f000c400000 rw-p 00000000 00:00 0 \n"
         "7f000c400000-7f000c800000 ---p 00000000 00:00 0 \n"
         "7f0011000000-7f0011400000 rw-p 00000000 00:00 0 \n"
-        "7f0011400000-7f0015000000 ---p 00000000 00:00 0 \n"
-    )
-    assert [*huge_pages._anonymous(tmp_path)] == [
-        (0x7F0000000000, 0x7F0000200000, True),
-        (0x7F0000200000, 0x7F0000800000, True),
-        (0x7F0004000000, 0x7F0008000000, True),
-        (0x7F000C000000, 0x7F000C400000, False),
-        (0x7F0011000000, 0x7F0011400000, False),
-    ]
+        "7f0011400000-7f0015000000 ---p 00000000 00:00 0 \n",
+        [
+            (0x7F0000000000, 0x7F0000200000, True),
+            (0x7F0000200000, 0x7F0000800000, True),
+            (0x7F0004000000, 0x7F0008000000, True),
+            (0x7F000C000000, 0x7F000C400000, False),
+            (0x7F0011000000, 0x7F0011400000, False),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("maps", "expected"), TOLD.values(), ids=[*TOLD])
+def test_memory_that_belongs_to_no_file_is_found(
+    tmp_path: Path, maps: str, expected: list[tuple[int, int, bool]]
+) -> None:
+    (tmp_path / "maps").write_text(maps)
+    assert [*huge_pages._anonymous(tmp_path)] == expected
 
 
 @pytest.mark.usefixtures("able")
 def test_what_a_thread_takes_again_of_its_heap_lies_on_huge_pages() -> None:
     """Malloc hands memory out that it has had for a long time."""
-    found: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_taken_and_freed).result()
+        with on_huge_pages(WORTH_BYTES):
+            block = pool.submit(_written_block).result()
+    first = np.frombuffer(block, np.uint8).ctypes.data
+    assert huge_bytes(first, first + len(block)) >= 3 * SIZE
 
-    def allocated() -> None:
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(lambda: np.ones(4 * SIZE, np.uint8)).result()  # and freed
-            with on_huge_pages(WORTH_BYTES):
-                array = pool.submit(lambda: np.ones(4 * SIZE, np.uint8)).result()
-            first = array.ctypes.data
-            found.append(huge_bytes(first, first + array.nbytes))
 
-    allocated()
-    assert found[0] >= 3 * SIZE
+def _taken_and_freed() -> None:
+    with on_huge_pages(0):  # from now on large blocks lie in the heap
+        _written_block()
+
+
+def _written_block() -> bytes:
+    """By malloc: numpy would ask for huge pages itself."""
+    return b"\1" * (4 * SIZE)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +203,7 @@ def test_nodes_are_counted(tmp_path: Path, names: Sequence[str], count: int) -> 
 
 @pytest.mark.usefixtures("able")
 def test_blocks_that_have_rules_of_their_own_share_huge_pages() -> None:
-    """As OpenVINO's have: each page here is bound to the one node that there is."""
+    """As OpenVINO's have: a part of this memory is bound to the one node that there is."""
     if huge_pages._nodes() > 1 or platform.machine() not in huge_pages._MBIND:
         pytest.skip("several nodes, or none that Linux tells of")
     memory = Memory(2)
