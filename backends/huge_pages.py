@@ -176,10 +176,7 @@ def _written(memory: Range, size: int) -> Iterator[Range]:
 @cache
 def _nodes(folder: Path = _NODES) -> int:
     """How many parts of memory are near some CPUs and far from others."""
-    try:
-        return sum(1 for each in folder.iterdir() if re.fullmatch(r"node\d+", each.name)) or 1
-    except OSError:
-        return 1
+    return len([*folder.glob("node[0-9]*")]) or 1
 
 
 def _lay_under_one_rule(first: int, end: int) -> None:
