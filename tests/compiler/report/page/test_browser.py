@@ -198,6 +198,18 @@ CONTRAST = """
 """
 
 
+def test_long_names_stay_in_their_tiles(visit: Open) -> None:
+    page = visit().page
+    fits = """(text) => {
+        text.textContent = "over cpu.parallel (waiting=spin,pinning=on) alone";
+        return text.scrollWidth <= text.clientWidth;
+    }"""
+    texts = page.locator(".tiles small").all()
+    assert len(texts) > 5
+    page.set_viewport_size({"width": 1100, "height": 800})
+    assert all(text.evaluate(fits) for text in texts)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_what_is_behind_it(visit: Open, scheme: str) -> None:
     assert visit(color_scheme=scheme).page.evaluate(CONTRAST) >= 4.5
