@@ -11,7 +11,8 @@ takes a seventh less processor time with them (backends/cpu/README.md).
 import ctypes
 import platform
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from mmap import PAGESIZE
@@ -45,11 +46,11 @@ _MBIND = {"x86_64": 237, "aarch64": 235}
 #: The largest block that glibc can be led to take from its heap (mallopt(3), M_MMAP_THRESHOLD).
 _HEAP_BLOCK_BYTES = 31 << 20
 
-#: The largest heap that glibc makes for threads.
+#: The largest heap that glibc makes for threads; each begins at a multiple of it, with its
+#: `heap_info`, whose fourth number is `mprotect_size` (malloc/arena.c).
 _THREAD_HEAP_BYTES = 64 << 20
-
-#: Memory that has an address, and nothing else yet.
-_FREE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ---p \S+ \S+ 0\b")
+_NUMBER_BYTES = 8
+_WRITEABLE_AT = 3 * _NUMBER_BYTES
 
 #: Where memory begins and ends.
 Range: TypeAlias = tuple[int, int]
@@ -113,33 +114,53 @@ def _huge_bytes(folder: Path = _HUGE) -> int:
 
 def _anonymous(process: Path = _SELF) -> Iterator[tuple[int, int, bool]]:
     """The parts of this process's memory that belong to no file, and whether they are of a heap of
-    malloc: the one that all processes have, or those that glibc makes for threads, each at a
-    multiple of its largest size (malloc/arena.c)."""
+    malloc: the one that all processes have, or those that glibc makes for threads."""
     try:
         lines = (process / "maps").read_text().splitlines()
     except OSError:
         return
-    kept_free = {int(found[1], 16): int(found[2], 16) for found in map(_FREE.match, lines) if found}
     run: list[tuple[int, int, bool]] = []  # side by side: engines may give each block its own rules
     for found in filter(None, map(_ANONYMOUS.match, lines)):
         part = int(found[1], 16), int(found[2], 16), found[3] == "[heap]"
         if run and run[-1][1] != part[0]:
-            yield from _as_heap(run, kept_free)
+            yield from _told_apart(run, process)
             run = []
         run.append(part)
-    yield from _as_heap(run, kept_free)
+    yield from _told_apart(run, process)
 
 
-def _as_heap(
-    run: Sequence[tuple[int, int, bool]], kept_free: Mapping[int, int]
+def _told_apart(
+    run: Sequence[tuple[int, int, bool]], process: Path
 ) -> Iterator[tuple[int, int, bool]]:
-    """The same; all are of a heap where glibc has made them for a thread, with what it has kept
-    free behind them to let it grow."""
-    if run:
-        begin, end = run[0][0], run[-1][1]
-        of_thread = begin % _THREAD_HEAP_BYTES == 0
-        of_thread &= kept_free.get(end, end) == begin + _THREAD_HEAP_BYTES
-        yield from ((first, last, heap or of_thread) for first, last, heap in run)
+    """The same, with the heaps of threads cut out of what lies beside them."""
+    if not run:
+        return
+    heaps = [*_heaps_of_threads(run[0][0], run[-1][1], process)]
+    for first, end, heap in run:
+        yield from ((*part, heap) for part in _without((first, end), heaps))
+        inside = ((max(first, start), min(end, stop)) for start, stop in heaps)
+        yield from ((start, stop, True) for start, stop in inside if start < stop)
+
+
+def _heaps_of_threads(first: int, end: int, process: Path) -> Iterator[Range]:
+    """Those that glibc has made between these addresses: each begins with how much of it can be
+    written, and what can be written ends there or where the largest heap does."""
+    for begin in range(
+        -(-first // _THREAD_HEAP_BYTES) * _THREAD_HEAP_BYTES, end, _THREAD_HEAP_BYTES
+    ):
+        stop = min(end, begin + _THREAD_HEAP_BYTES)
+        if _number_at(begin + _WRITEABLE_AT, process) == stop - begin:
+            yield begin, stop
+
+
+def _number_at(address: int, process: Path) -> int:
+    """What this process has there; 0 where it is not told."""
+    try:
+        with (process / "mem").open("rb") as file:
+            file.seek(address)
+            return int.from_bytes(file.read(_NUMBER_BYTES), sys.byteorder)
+    except OSError:
+        return 0
 
 
 def _without(whole: Range, known: Iterable[Range]) -> Iterator[Range]:

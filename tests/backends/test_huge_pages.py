@@ -124,8 +124,7 @@ def test_what_linux_does_not_tell_is_no_error(tmp_path: Path) -> None:
     assert [*huge_pages._anonymous(tmp_path)] == []
 
 
-#: What Linux tells of memory, and what of it belongs to no file, and whether it is of a heap. Heaps
-#: of threads begin at a multiple of 64 MiB, and have so much room.
+#: What Linux tells of memory, and what of it belongs to no file, and whether it is of a heap.
 TOLD = {
     "files, a stack and memory that is shared": (
         "55d0c8a00000-55d0c8c00000 rw-p 00000000 00:00 0                          [heap]\n"
@@ -142,23 +141,34 @@ TOLD = {
             (0x7F0001000000, 0x7F0001400000, False),
         ],
     ),
-    "heaps of threads": (
-        "7f0000000000-7f0000200000 rw-p 00000000 00:00 0 \n"
-        "7f0000200000-7f0000800000 rw-p 00000000 00:00 0 \n"
-        "7f0000800000-7f0004000000 ---p 00000000 00:00 0 \n"
-        "7f0004000000-7f0008000000 rw-p 00000000 00:00 0 \n"
-        "7f000c000000-7f000c400000 rw-p 00000000 00:00 0 \n"
-        "7f000c400000-7f000c800000 ---p 00000000 00:00 0 \n"
-        "7f0011000000-7f0011400000 rw-p 00000000 00:00 0 \n"
-        "7f0011400000-7f0015000000 ---p 00000000 00:00 0 \n",
+    "heaps of threads in two parts, whole, and beside other memory": (
+        "100000000-100200000 rw-p 00000000 00:00 0 \n"
+        "100200000-100800000 rw-p 00000000 00:00 0 \n"
+        "100800000-104000000 ---p 00000000 00:00 0 \n"
+        "107e00000-110400000 rw-p 00000000 00:00 0 \n"
+        "110400000-114000000 ---p 00000000 00:00 0 \n"
+        "118000000-120200000 rw-p 00000000 00:00 0 \n",
         [
-            (0x7F0000000000, 0x7F0000200000, True),
-            (0x7F0000200000, 0x7F0000800000, True),
-            (0x7F0004000000, 0x7F0008000000, True),
-            (0x7F000C000000, 0x7F000C400000, False),
-            (0x7F0011000000, 0x7F0011400000, False),
+            (0x100000000, 0x100200000, True),
+            (0x100200000, 0x100800000, True),
+            (0x107E00000, 0x108000000, False),
+            (0x108000000, 0x10C000000, True),
+            (0x10C000000, 0x110000000, True),
+            (0x110000000, 0x110400000, True),
+            (0x11C000000, 0x120000000, True),
+            (0x118000000, 0x11C000000, False),
+            (0x120000000, 0x120200000, False),
         ],
     ),
+}
+
+#: Where glibc's heaps of threads begin, and how much of each can be written.
+HEAPS = {
+    0x100000000: 8 << 20,
+    0x108000000: 64 << 20,
+    0x10C000000: 64 << 20,
+    0x110000000: 4 << 20,
+    0x11C000000: 64 << 20,
 }
 
 
@@ -167,23 +177,31 @@ def test_memory_that_belongs_to_no_file_is_found(
     tmp_path: Path, maps: str, expected: list[tuple[int, int, bool]]
 ) -> None:
     (tmp_path / "maps").write_text(maps)
-    assert [*huge_pages._anonymous(tmp_path)] == expected
+    with (tmp_path / "mem").open("wb") as memory:
+        for begin, writeable in HEAPS.items():
+            memory.seek(begin + 24)
+            memory.write(writeable.to_bytes(8, sys.byteorder))
+    assert sorted(huge_pages._anonymous(tmp_path)) == sorted(expected)
 
 
 @pytest.mark.usefixtures("able")
-def test_what_a_thread_takes_again_of_its_heap_lies_on_huge_pages() -> None:
+@pytest.mark.parametrize("kept", [0, 10], ids=["one heap", "heaps side by side"])
+def test_what_a_thread_takes_again_of_its_heaps_lies_on_huge_pages(kept: int) -> None:
     """Malloc hands memory out that it has had for a long time."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(_taken_and_freed).result()
+        earlier = pool.submit(_taken_and_freed, kept).result()
         with on_huge_pages(WORTH_BYTES):
             block = pool.submit(_written_block).result()
+    assert len(earlier) == kept
     first = np.frombuffer(block, np.uint8).ctypes.data
     assert huge_bytes(first, first + len(block)) >= 3 * SIZE
 
 
-def _taken_and_freed() -> None:
+def _taken_and_freed(kept: int) -> list[bytes]:
+    """What stays of it: so many blocks."""
     with on_huge_pages(0):  # from now on large blocks lie in the heap
-        _written_block()
+        blocks = [_written_block() for _ in range(kept + 1)]
+    return blocks[:kept]
 
 
 def _written_block() -> bytes:
