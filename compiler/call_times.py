@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from stagecut.passes.gate.stream_gate import NEAR
 
 #: More inputs in a call have to be faster by this part to be worth anything.
-WORTH = 0.02
+WORTH = 0.01
 
 #: After so many sizes in a row that bring nothing, none larger is tried: one turn may mislead.
 _MOST_MISSES = 2
