@@ -1,7 +1,4 @@
-"""One input in a call against several: both take turns, and what counts is the ratio of each round.
-
-    round 1   one by one 0.3 s   batches of 2 0.3 s   ratio 0.96
-    round 2   one by one 0.3 s   batches of 2 0.3 s   ratio 0.94
+"""One input in a call against several: both take turns (ratio_race.py).
 
 Each was the best in a gate of its own, some minutes apart, in which the clock of a machine and what
 else runs there change by more than what batches gain. Here both are fed single inputs, as in use:
@@ -10,12 +7,12 @@ what it takes to stack them, and to cut their outputs apart, counts.
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from statistics import geometric_mean, median
 
 from stagecut import backends
-from stagecut.compiler.effort import STREAM_ROUNDS
 from stagecut.compiler.ir.contender import Contender
 from stagecut.compiler.ir.device import Backend
 from stagecut.compiler.ir.errors import EngineError
@@ -23,24 +20,17 @@ from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.ratio_race import LEAST_TOLD, ratios_in_turns
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.gate import by_samples
 from stagecut.passes.gate.noise import median_interval
 from stagecut.passes.gate.stream_gate import TURN_S
-from stagecut.passes.profile.rounds import Rounds, interleave
 from stagecut.runtime.executor import Executor
 from stagecut.runtime.processes.processes import Processes
 from stagecut.runtime.stream.full import FEW, FullStream
 
 #: What was not told apart by its rounds is faster where it is by this much.
 _CLEARLY_FASTER = 1.02
-
-#: From so many rounds on, an interval that lies on one side of 1 ends the race.
-_LEAST_TOLD = 6
-
-#: Where that does not come about, there are as many rounds, which take this times as long as those
-#: of other streams.
-_MOST_ROUNDS, _LONGER = 17, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,54 +108,28 @@ class Race:
         if median_interval(self.ratios).high < 1:
             return True
         worst = max(self.ratio, geometric_mean(self.ratios))
-        return len(self.ratios) >= _LEAST_TOLD and worst * _CLEARLY_FASTER < 1
+        return len(self.ratios) >= LEAST_TOLD and worst * _CLEARLY_FASTER < 1
 
 
 def raced(alone: Runner, together: Runner) -> Race | None:
     """None where an engine fails. `together` has batches."""
-    settings = alone.measurements.context.settings
     runners = (alone, together)
-    turns: tuple[list[StreamRun], list[StreamRun]] = ([], [])
-    feeds = alone.measurements.program.feeds
+    runs: tuple[list[StreamRun], list[StreamRun]] = ([], [])
+    measurements = alone.measurements
     with ExitStack() as stack:
         try:
             streams = [each.stream(stack) for each in runners]
 
-            def turn(at: int) -> None:
-                turns[at].append(streams[at].run(feeds, TURN_S))
+            def turn(at: int) -> float:
+                runs[at].append(streams[at].run(measurements.program.feeds, TURN_S))
+                return runs[at][-1].period_s
 
-            tasks = [lambda _: turn(0), lambda _: turn(1)]
-            interleave(
-                tasks,
-                _rounds(STREAM_ROUNDS[settings.effort]),
-                settings.clock,
-                settings.progress,
-                "comparing batches",
-                lambda: _is_told(_ratios(turns)),
-            )
+            turns = partial(turn, 0), partial(turn, 1)
+            ratios = ratios_in_turns(turns, measurements.context.settings, "comparing batches")
         except EngineError:
             return None
-    seen = [_seen(each.planned.shipped, some) for each, some in zip(runners, turns, strict=True)]
-    return Race(seen[0], seen[1], _ratios(turns))
-
-
-def _rounds(rounds: Rounds) -> Rounds:
-    """As many as it takes, where there is time for more than a few."""
-    once = replace(rounds, warm_up=0, counted=1)
-    if once.most < _LEAST_TOLD:
-        return once
-    return replace(once, most=_MOST_ROUNDS, budget_s=_LONGER * once.budget_s)
-
-
-def _is_told(ratios: Sequence[float]) -> bool:
-    if len(ratios) < _LEAST_TOLD:
-        return False
-    interval = median_interval(ratios)
-    return interval.high < 1 or interval.low > 1
-
-
-def _ratios(turns: tuple[Sequence[StreamRun], Sequence[StreamRun]]) -> tuple[float, ...]:
-    return tuple(many.period_s / one.period_s for one, many in zip(*turns, strict=True))
+    seen = [_seen(each.planned.shipped, some) for each, some in zip(runners, runs, strict=True)]
+    return Race(seen[0], seen[1], ratios)
 
 
 def _stream_of(planned: PlannedVariant) -> PlannedStream:

@@ -5,6 +5,8 @@
 
     [1, 32] a turn   [2, 32] a turn   [1, 32] a turn   [4, 32] a turn ...
 
+    [2, 32] and [4, 32] in turns        where these do not tell which is the best (size_race.py)
+
 Products of small matrices are faster together; others are not, and everything waits for the last
 one of its batch. Rows of the first dimension need not be independent of each other in a model: so
 stacked inputs have to come out as they do one by one, on the reference, before they are batched.
@@ -30,6 +32,7 @@ from stagecut.compiler.ir.stream_certificate import LATENCY, Limit
 from stagecut.compiler.ir.units import seconds
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.one_by_one import OneByOne, least_s, periods_s
+from stagecut.compiler.size_race import Sized, SizeRace
 from stagecut.compiler.whole_replicas import Replicas, proposals_of, whole_replicas
 from stagecut.passes.gate.further_inputs import SAMPLES, InputSet
 from stagecut.passes.gate.reference import Reference
@@ -94,6 +97,7 @@ class Batches:
         before_s = periods_s(self.planned)
         calls = CallTimes(self.most).with_calls(1, least_s(self.planned))
         best, size = 1.0, 2
+        sizes: list[Sized] = []
         while (
             size <= self.most
             and (not before_s or min(before_s.values()) < math.inf)
@@ -114,16 +118,27 @@ class Batches:
             except StagecutError:  # the model, or every engine, refuses this size
                 break
             tried = (*found.tried, _told(size, seen, alone_s))
-            if seen.run is None or not self._kept(seen.run, size):
-                found = replace(found, tried=tried)
-            else:
-                best = seen.run.period_s / size / alone_s
-                found = Found(size, program, _near(seen), tried)
-            found = replace(found, widest=Widest(size, program, seen.least_s))
+            found = replace(found, tried=tried, widest=Widest(size, program, seen.least_s))
+            if self._kept(seen.run, size):
+                sizes.append(Sized(size, program, seen, alone_s))
+                if seen.run is not None:
+                    best = seen.run.period_s / size / alone_s
             calls = calls.with_calls(size, seen.least_s)
             before_s = calls.known_s(best * alone_s)
             size *= 2
-        return found
+        return self._best_of(sizes, found) if best < 1 else found
+
+    def _best_of(self, sizes: Sequence[Sized], found: Found) -> Found:
+        """With the best of these sizes, of which one is faster than single inputs."""
+        settings = self.measurements.context.settings
+        best, told = SizeRace(self.measurable, self.restrict, settings).best(sizes)
+        return replace(
+            found,
+            size=best.size,
+            program=best.program,
+            near=_near(best.seen),
+            tried=(*found.tried, *told),
+        )
 
     def _beside(
         self,
@@ -159,10 +174,13 @@ class Batches:
             measurements, expanded, self.tolerance, self.restrict, most_s, least, before_s
         )
 
-    def _kept(self, run: StreamRun, size: int) -> bool:
-        """Whether no input waits longer than it may."""
+    def _kept(self, run: StreamRun | None, size: int) -> bool:
+        """Whether no input waits longer than it may; of what was no faster that is not known."""
+        limits = [limit for limit in self.limits if limit.name == LATENCY]
+        if run is None:
+            return not limits
         latency_s = math.fsum(run.call_s) + (size - 1) * run.period_s / size
-        return all(limit.allows(latency_s) for limit in self.limits if limit.name == LATENCY)
+        return all(limit.allows(latency_s) for limit in limits)
 
     def _stacked(self, size: int) -> Program:
         """The program of `size` inputs, with different ones for samples: none that are stretched
