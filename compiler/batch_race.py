@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from statistics import geometric_mean, median
+from statistics import median
 
 from stagecut import backends
 from stagecut.compiler.ir.contender import Contender
@@ -20,7 +20,7 @@ from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.ratio_race import LEAST_TOLD, ratios_in_turns
+from stagecut.compiler.ratio_race import LEAST_TOLD, at_worst, ratios_in_turns
 from stagecut.passes.gate.contenders import Proposal
 from stagecut.passes.gate.gate import by_samples
 from stagecut.passes.gate.noise import median_interval
@@ -107,8 +107,7 @@ class Race:
         average."""
         if median_interval(self.ratios).high < 1:
             return True
-        worst = max(self.ratio, geometric_mean(self.ratios))
-        return len(self.ratios) >= LEAST_TOLD and worst * _CLEARLY_FASTER < 1
+        return len(self.ratios) >= LEAST_TOLD and at_worst(self.ratios) * _CLEARLY_FASTER < 1
 
 
 def raced(alone: Runner, together: Runner) -> Race | None:

@@ -59,17 +59,7 @@ class Found:
     program: Program | None = None
     near: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
-    widest: "Widest | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Widest:
-    """So many inputs in a call, their program, and the least that the seconds from one call of
-    whole replicas to the next can be, by device."""
-
-    size: int
-    program: Program
-    least_s: Mapping[str, float]
+    widest: Sized | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +107,12 @@ class Batches:
                 seen, alone_s = self._beside(alone, measurements, expanded, size, best, before_s)
             except StagecutError:  # the model, or every engine, refuses this size
                 break
-            tried = (*found.tried, _told(size, seen, alone_s))
-            found = replace(found, tried=tried, widest=Widest(size, program, seen.least_s))
+            sized = Sized(size, program, seen, alone_s)
+            found = replace(found, tried=(*found.tried, _told(sized)), widest=sized)
             if self._kept(seen.run, size):
-                sizes.append(Sized(size, program, seen, alone_s))
+                sizes.append(sized)
                 if seen.run is not None:
-                    best = seen.run.period_s / size / alone_s
+                    best = sized.part
             calls = calls.with_calls(size, seen.least_s)
             before_s = calls.known_s(best * alone_s)
             size *= 2
@@ -254,15 +244,14 @@ def _near(seen: Replicas) -> tuple[str, ...]:
     return tuple(name for name, least_s in seen.least_s.items() if least_s <= NEAR * best_s)
 
 
-def _told(size: int, seen: Replicas, alone_s: float) -> str:
+def _told(sized: Sized) -> str:
     """`2 inputs in a call: 4.1 ms an input, 0.97 of one by one; slower: openvino.f32 (5.0 ms or
     more)`."""
     found, fastest = "no device that runs all is faster than before", ""
+    size, seen = sized.size, sized.seen
     if seen.run is not None:
-        fastest = min(seen.period_s, key=seen.period_s.__getitem__)
-        period_s = seen.run.period_s / size
-        part = f"{period_s / alone_s:.2f} of one by one"
-        found = f"{seconds(period_s)} an input on {fastest}, {part}"
+        fastest, period_s = sized.device, seen.run.period_s / size
+        found = f"{seconds(period_s)} an input on {fastest}, {sized.part:.2f} of one by one"
     others = (
         f"{name} ({_at_least(period_s / size)})"
         for name, period_s in seen.period_s.items()

@@ -11,9 +11,8 @@ from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.whole_replicas import executor_of, turn_of
+from stagecut.compiler.whole_replicas import ReadyReplicas
 from stagecut.passes.gate.stream_contenders import StreamProposal
-from stagecut.runtime.executor import Executor
 
 
 def periods_s(planned: PlannedVariant) -> Mapping[str, float]:
@@ -46,12 +45,10 @@ def _whole(planned: PlannedVariant) -> Sequence[Contender]:
 
 @dataclass(frozen=True, slots=True)
 class OneByOne:
-    """`shipped_s` was the period of what ships, when whole replicas of `proposal`, which have run
-    since, had `known_s`."""
+    """`shipped_s` was the period of what ships, when `whole` replicas, which have run since, had
+    `known_s`."""
 
-    measurements: Measurements
-    proposal: StreamProposal
-    executor: Executor
+    whole: ReadyReplicas
     shipped_s: float
     known_s: float
 
@@ -64,28 +61,13 @@ class OneByOne:
     ) -> "OneByOne | None":
         """With the fastest whole replicas; None where none were measured, or they do not run."""
         for contender in _whole(planned)[:1]:
-            for proposal in proposals:
-                if proposal.id.device == contender.id.device:
-                    return cls._ready(planned, measurements, proposal, contender)
+            try:
+                ready = ReadyReplicas.on(contender.id.device, measurements, proposals)
+            except EngineError:
+                return None
+            return cls(ready, planned.shipped.median_s, contender.median_s)
         return None
-
-    @classmethod
-    def _ready(
-        cls,
-        planned: PlannedVariant,
-        measurements: Measurements,
-        proposal: StreamProposal,
-        contender: Contender,
-    ) -> "OneByOne | None":
-        try:
-            executor = executor_of(measurements, proposal)
-            executor.run(measurements.program.feeds)  # in their first run engines allocate memory
-        except EngineError:
-            return None
-        shipped_s, known_s = planned.shipped.median_s, contender.median_s
-        return cls(measurements, proposal, executor, shipped_s, known_s)
 
     def period_s(self) -> float:
         """Of what ships, by another turn of the replicas. Raises EngineError."""
-        turn = turn_of(self.measurements, self.proposal, self.executor)
-        return turn.run.period_s * self.shipped_s / self.known_s
+        return self.whole.turn().run.period_s * self.shipped_s / self.known_s

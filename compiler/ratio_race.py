@@ -8,6 +8,7 @@ The clock of a machine changes, and other work comes and goes, by more than what
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from statistics import geometric_mean, median
 
 from stagecut.compiler.context import Settings
 from stagecut.compiler.effort import STREAM_ROUNDS
@@ -37,6 +38,11 @@ def ratios_in_turns(
         tasks, rounds, settings.clock, settings.progress, label, lambda: _is_told(_ratios(seen_s))
     )
     return _ratios(seen_s)
+
+
+def at_worst(ratios: Sequence[float]) -> float:
+    """What the second takes of the first's time: the median, or the average where it is more."""
+    return max(median(ratios), geometric_mean(ratios))
 
 
 def _rounds(rounds: Rounds) -> Rounds:

@@ -11,17 +11,15 @@ waits for the last one of its call.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import geometric_mean, median
 
 from stagecut.compiler.call_times import WORTH
 from stagecut.compiler.context import Settings
 from stagecut.compiler.ir.candidates import ExpandedGraph
-from stagecut.compiler.ir.errors import EngineError, StagecutError
+from stagecut.compiler.ir.errors import StagecutError
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.ratio_race import ratios_in_turns
-from stagecut.compiler.whole_replicas import Replicas, executor_of, proposals_of, turn_of
-from stagecut.passes.gate.stream_contenders import StreamProposal
+from stagecut.compiler.ratio_race import at_worst, ratios_in_turns
+from stagecut.compiler.whole_replicas import ReadyReplicas, Replicas, proposals_of
 from stagecut.passes.partition.restrict import Restrict
 from stagecut.runtime.stream.full import FEW
 
@@ -67,7 +65,7 @@ class SizeRace:
                 ratios = self._in_turns(best, other)
             except StagecutError:
                 continue
-            ratio = max(median(ratios), geometric_mean(ratios))
+            ratio = at_worst(ratios)
             told = (*told, f"{other.size} in turns with {best.size}: {ratio:.3f} of its time")
             if ratio < 1 - WORTH:
                 best = other
@@ -79,20 +77,9 @@ class SizeRace:
         return ratios_in_turns(turns, self.settings, "comparing sizes of batches")
 
     def _turn(self, sized: Sized) -> Callable[[], float]:
-        """What tells an input's time in a turn; its engines have run once. Raises StagecutError."""
+        """What tells an input's time in a turn. Raises StagecutError."""
         measurements, expanded = self.measurable(sized.program)
-        proposal = self._proposal(expanded, sized.device)
-        executor = executor_of(measurements, proposal)
-        executor.run(measurements.program.feeds)
-
-        def turn() -> float:
-            least = math.ceil(FEW / sized.size)
-            return turn_of(measurements, proposal, executor, least).run.period_s / sized.size
-
-        return turn
-
-    def _proposal(self, expanded: ExpandedGraph, device: str) -> StreamProposal:
-        for proposal in proposals_of(expanded, self.restrict):
-            if proposal.id.device == device:
-                return proposal
-        raise EngineError(f"{device} does not run all of it")
+        proposals = proposals_of(expanded, self.restrict)
+        ready = ReadyReplicas.on(sized.device, measurements, proposals)
+        least = math.ceil(FEW / sized.size)
+        return lambda: ready.turn(least).run.period_s / sized.size

@@ -263,7 +263,7 @@ class VariantBatches:
         priced = asked.priced(widest.program, weights, opened, number)
         asked = replace(asked, prices=priced)
         costs = with_all_cores(asked.restrict(priced.profiled.costs))
-        return widest.size, asked, loaded(costs, _whole_calls(costs, widest.least_s))
+        return widest.size, asked, loaded(costs, _whole_calls(costs, widest.seen.least_s))
 
     def _measured(self, index: int) -> Measurements:
         """The program of the variant `index`."""

@@ -97,13 +97,38 @@ def whole_replicas(
     return Replicas(None, seen_s, least_s)
 
 
-def executor_of(measurements: Measurements, proposal: StreamProposal) -> Executor:
+def _executor_of(measurements: Measurements, proposal: StreamProposal) -> Executor:
     answers = measurements.answers
     return answers.build(answers.staged(proposal.single), answers.outputs)
 
 
-def turn_of(
-    measurements: Measurements, proposal: StreamProposal, executor: Executor, least: int = FEW
+@dataclass(frozen=True, slots=True)
+class ReadyReplicas:
+    """Whole replicas that take turns with others. Their engines have run once, as in their first
+    run these allocate memory."""
+
+    measurements: Measurements
+    proposal: StreamProposal
+    executor: Executor
+
+    @classmethod
+    def on(
+        cls, device: str, measurements: Measurements, proposals: Sequence[StreamProposal]
+    ) -> "ReadyReplicas":
+        """The proposal for the device. Raises EngineError where it fails, or there is none."""
+        for proposal in proposals:
+            if proposal.id.device == device:
+                executor = _executor_of(measurements, proposal)
+                executor.run(measurements.program.feeds)
+                return cls(measurements, proposal, executor)
+        raise EngineError(f"{device} does not run all of it")
+
+    def turn(self, least: int = FEW) -> Turn:
+        return _turn_of(self.measurements, self.proposal, self.executor, least)
+
+
+def _turn_of(
+    measurements: Measurements, proposal: StreamProposal, executor: Executor, least: int
 ) -> Turn:
     """A turn of a stream whose engines have run before."""
     settings, account = measurements.context.settings, proposal.account
@@ -153,11 +178,11 @@ def _tried(
     measurements: Measurements, proposal: StreamProposal, most_s: float, least: int
 ) -> tuple[float, StreamRun | None]:
     """The least that it can be from one call to the next; and the turn, unless that is too much."""
-    executor = executor_of(measurements, proposal)
+    executor = _executor_of(measurements, proposal)
     least_s = _least_s(measurements, executor, proposal)
     if least_s > _FAR * most_s:
         return least_s, None
-    turn = turn_of(measurements, proposal, executor, least)
+    turn = _turn_of(measurements, proposal, executor, least)
     return turn.least_s(proposal.cores), turn.run
 
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ from stagecut.compiler.ir.planned_stream import PlannedStream
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.one_by_one import OneByOne
 from stagecut.compiler.whole_replicas import Replicas
 from stagecut.passes.partition.restrict import Restrict, parse_rule
 from stagecut.runtime.session import Session
@@ -168,7 +166,7 @@ def test_a_size_that_seems_no_faster_does_not_hide_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The device gains with each size, and is the fastest with the third one only."""
-    _one_by_one(monkeypatch, 4.0)
+    batched.let_single_inputs_take(4.0, monkeypatch)
     monkeypatch.setattr(batches_module, "least_s", lambda _: {"cpu.serial": 6.0})
     runs = iter([_slow(9.0), _slow(16.0), FAST])
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
@@ -183,19 +181,13 @@ def test_a_size_that_other_work_slowed_down_has_another_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Beside another one of single inputs, but no third one."""
-    _one_by_one(monkeypatch, 4.0)
+    batched.let_single_inputs_take(4.0, monkeypatch)
     runs = iter([_slow(20.0, 6.0), FAST, _slow(99.0, 1e-12), _slow(99.0, 1e-12)])
     monkeypatch.setattr(batches_module, "whole_replicas", lambda *_: next(runs))
     plan = _compiled(ROWS, Told(), max_batch=4)
     assert plan.first.planned.stream is not None
     assert plan.first.planned.stream.batch == 2
     assert next(runs, None) is None
-
-
-def _one_by_one(monkeypatch: pytest.MonkeyPatch, period_s: float) -> None:
-    """Single inputs have that period in each of their turns."""
-    alone = SimpleNamespace(period_s=lambda: period_s)
-    monkeypatch.setattr(OneByOne, "of", lambda *_: alone)
 
 
 def _slow(period_s: float, least_s: float | None = None) -> Replicas:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stagecut.compiler import compile_model, one_by_one
+from stagecut.compiler import compile_model
 from stagecut.compiler.context import Settings
 from stagecut.compiler.context_of import context_of
 from stagecut.compiler.formats.weights import write_weights
@@ -16,7 +16,7 @@ from stagecut.compiler.ir.plan import PlannedVariant
 from stagecut.compiler.ir.stream import Hosting, StreamRun
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.one_by_one import OneByOne, least_s, periods_s
-from stagecut.compiler.whole_replicas import proposals_of
+from stagecut.compiler.whole_replicas import ReadyReplicas, proposals_of
 from stagecut.passes.expand import Expand
 from stagecut.passes.gate.stream_gate import Turn
 from stagecut.passes.partition.restrict import Restrict
@@ -71,7 +71,8 @@ def test_by_processor_time_they_may_be_shorter(planned: PlannedVariant) -> None:
 def test_what_ships_is_as_much_slower_now_as_whole_replicas_are(
     planned: PlannedVariant, measurements: Measurements, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(one_by_one, "turn_of", lambda *_: Turn(StreamRun(1, 1, 4.0, (4.0,)), None))
+    turn = Turn(StreamRun(1, 1, 4.0, (4.0,)), None)
+    monkeypatch.setattr(ReadyReplicas, "turn", lambda _: turn)
     expanded = Expand(measurements.context.backends)(measurements.graph)
     proposals = proposals_of(expanded, Restrict((), ()))
     found = OneByOne.of(planned, measurements, proposals)

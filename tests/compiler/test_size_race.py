@@ -1,7 +1,6 @@
 """Sizes of calls in turns: a larger one has to be worth it, and what is far behind has no turn."""
 
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
 from typing import TypeAlias
 
 import onnx.parser
@@ -13,7 +12,6 @@ from stagecut.compiler.ir.errors import EngineError
 from stagecut.compiler.ir.program import Program
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
-from stagecut.compiler.one_by_one import OneByOne
 from stagecut.compiler.size_race import Sized, SizeRace
 from stagecut.compiler.whole_replicas import Replicas
 from stagecut.passes.partition.restrict import Restrict
@@ -74,9 +72,8 @@ def test_sizes_that_one_turn_does_not_tell_apart_take_turns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     batched.let_larger_be_faster(monkeypatch)
-    alone = SimpleNamespace(period_s=lambda: 1.0)
-    monkeypatch.setattr(OneByOne, "of", lambda *_: alone)
-    asked: list[int] = []
+    batched.let_single_inputs_take(1.0, monkeypatch)
+    ratios = iter([(0.9,), (1.0,)])
 
     def alike(measurements: Measurements, *_: object) -> Replicas:
         period_s = 1e-12 * len(measurements.program.feeds["x"])
@@ -85,8 +82,7 @@ def test_sizes_that_one_turn_does_not_tell_apart_take_turns(
 
     def ratios_in_turns(turns: tuple[Turn, Turn], *_: object) -> tuple[float, ...]:
         assert all(turn() > 0 for turn in turns)
-        asked.append(len(asked))
-        return (0.9, 1.0)[asked[-1] :][:1]
+        return next(ratios)
 
     monkeypatch.setattr(batches, "whole_replicas", alike)
     monkeypatch.setattr(size_race, "ratios_in_turns", ratios_in_turns)

@@ -1,11 +1,14 @@
 """A small model whose inputs may be stacked, and compiles that find batches faster, always."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from stagecut.compiler import batches as batches_module
 from stagecut.compiler.batch_race import Race, Runner
 from stagecut.compiler.ir.stream import StreamRun
 from stagecut.compiler.measurements import Measurements
+from stagecut.compiler.one_by_one import OneByOne
 from stagecut.compiler.whole_replicas import Replicas
 
 HEADER = '<ir_version: 10, opset_import: ["": 21]>\n'
@@ -31,3 +34,9 @@ def let_larger_be_faster(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(batches_module, "LEAST_S", 0.0)
     monkeypatch.setattr("stagecut.compiler.variant_batches.raced", race)
     return tried
+
+
+def let_single_inputs_take(period_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each of their turns."""
+    alone = SimpleNamespace(period_s=lambda: period_s)
+    monkeypatch.setattr(OneByOne, "of", lambda *_: alone)
