@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
+from itertools import count
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +17,7 @@ from stagecut.compiler.ir.errors import ClosedError, EngineError, OverloadError,
 from stagecut.runtime.stream.item import Item
 from stagecut.runtime.stream.pipeline import Layout, Overload, Pipeline
 from stagecut.runtime.variant import Variant
+from tests.support import awake
 from tests.support.awake import never_asleep
 from tests.support.fake_variant import FakeVariant, Stage, interrupt_main_thread, item, stream_of
 
@@ -427,6 +429,23 @@ def test_a_thread_that_did_not_would_be_seen(wait: Callable[[], None]) -> None:
     finally:
         done.set()
         thread.join(WAIT_S)
+
+
+@pytest.mark.parametrize(("runs", "expected"), [(True, {"7"}), (False, set())])
+def test_who_waits_for_a_cpu_is_looked_at_until_it_has_had_one(
+    runs: bool, expected: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the 100th look it has one, and goes on with it, or sleeps."""
+    looks = count()
+
+    def seen() -> dict[str, awake._Seen]:
+        has_run = next(looks) >= 100
+        return {"7": awake._Seen(runs or not has_run, 0, int(has_run))}
+
+    monkeypatch.setattr(awake, "_seen", seen)
+    monkeypatch.setattr(awake, "_APART_S", 0.0)
+    assert never_asleep() == expected
+    assert next(looks) == 101
 
 
 def test_a_callback_may_submit_and_even_close(gate: Gate, pipelines: Pipelines) -> None:
