@@ -56,6 +56,8 @@ BUILT_IN = {
     "openvino.bf16": Entry("stagecut.backends.openvino:create"),
     "openvino.int8.serial": Entry("stagecut.backends.openvino:create"),
     "openvino.int8": Entry("stagecut.backends.openvino:create"),
+    "openvino.int8-static.serial": Entry("stagecut.backends.openvino:create"),
+    "openvino.int8-static": Entry("stagecut.backends.openvino:create"),
     "openvino.int4.serial": Entry("stagecut.backends.openvino:create"),
     "openvino.int4": Entry("stagecut.backends.openvino:create"),
     "pim.hbm": Entry("stagecut.backends.pim:create"),

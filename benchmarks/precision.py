@@ -5,14 +5,14 @@
 
 Each takes its turn with one input, on all CPUs: ONNX Runtime and OpenVINO in float32; the whole
 model in each lower precision by the engines' own tools (quantize_dynamic, quantize_static on the
-calibration samples, MatMulNBitsQuantizer with 8 and 4 bits, OpenVINO's bf16, and OpenVINO on int4
-weights that the latter tool wrote); and the plans that stagecut makes under each budget, with the
-same calibration samples. Printed are medians and ranges, and the error on samples that neither has
-seen: as relative rms, and as the least cosine of an output. Processor times are for machines with
-other work. MiniLM has its trained weights and real sentences; pp-ocr-det and pp-ocr-rec, of the
-package rapidocr-onnxruntime, have theirs, and random pixels; others, such as bert-base and
-resnet-50, have random weights, and random tokens or pixels. A last line for each budget has the
-plan beside the fastest of the others that keep it: the median of the ratios within each round.
+calibration samples, MatMulNBitsQuantizer with 8 and 4 bits, OpenVINO's bf16, and OpenVINO on what
+quantize_static and the latter tool wrote); and the plans that stagecut makes under each budget,
+with the same calibration samples. Printed are medians and ranges, and the error on samples that
+neither has seen: as relative rms, and as the least cosine of an output. Processor times are for
+machines with other work. MiniLM has its trained weights and real sentences; pp-ocr-det and pp-ocr-
+rec, of the package rapidocr-onnxruntime, have theirs, and random pixels; others, such as bert-base
+and resnet-50, have random weights, and random tokens or pixels. A last line for each budget has
+the plan beside the fastest of the others that keep it: the median of the ratios within each round.
 """
 
 import argparse
@@ -200,6 +200,7 @@ def uniform(file: Path, folder: Path, samples: Sequence[Feeds]) -> dict[str, Run
         return runs
     core = ov.Core()
     qdq = quantization().QuantFormat.QDQ
+    runs["OpenVINO static int8"] = of_openvino(core, folder / "static.onnx", "f32")
     in_blocks(file, folder / "qdq.onnx", bits=4, block_size=32, quant_format=qdq)
     runs["OpenVINO int4"] = of_openvino(core, folder / "qdq.onnx", "f32")
     runs["OpenVINO f32"] = of_openvino(core, file, "f32")

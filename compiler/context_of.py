@@ -62,6 +62,7 @@ _THREADED = {
     "openvino.f32": "openvino.f32",
     "openvino.bf16": "openvino.bf16",
     "openvino.int8": "openvino.int8",
+    "openvino.int8-static": "openvino.int8-static",
     "openvino.int4": "openvino.int4",
 }
 

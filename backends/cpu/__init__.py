@@ -6,9 +6,9 @@ from dataclasses import replace
 from stagecut.backends.cpu.device import CpuBackend
 from stagecut.backends.options import Options
 from stagecut.backends.quantised.scheme import Scheme
+from stagecut.backends.quantised.sums import sums_are_narrow, with_weights
 from stagecut.backends.threads import MOST_THREADS, has_every_cpu, on_threads, usable_cores
 from stagecut.compiler.ir.machine import HOST, Memory
-from stagecut.compiler.measure.environment import instruction_sets
 
 
 def create(name: str, options: Mapping[str, str]) -> CpuBackend:
@@ -55,18 +55,13 @@ def create(name: str, options: Mapping[str, str]) -> CpuBackend:
 
 def canonical_spec(name: str, options: Mapping[str, str]) -> Mapping[str, str]:
     """With what weights are on this machine, where options leave it open."""
-    scheme = _scheme(name, options)
-    if scheme is None or "weights" not in scheme.options:
-        return options
-    return {**options, "weights": "7" if scheme.narrow else "8"}
+    return with_weights(_scheme(name, options), options)
 
 
 def _scheme(name: str, options: Mapping[str, str]) -> Scheme | None:
-    """Where the CPU adds products of uint8 and int8 in 16 bits, two of them fit if one of the
-    factors has 7 bits; those with VNNI add in 32."""
-    precision, sets = _precision(name), instruction_sets()
-    narrow = "avx2" in sets and not any("vnni" in each or each == "amx_int8" for each in sets)
-    return Scheme.of(precision, name, options, narrow=narrow) if precision else None
+    """Weights have 7 bits where sums of two products are narrow."""
+    precision = _precision(name)
+    return Scheme.of(precision, name, options, narrow=sums_are_narrow()) if precision else None
 
 
 def _precision(name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from stagecut.backends.quantised.held import Held
 from stagecut.backends.quantised.scheme import Scheme, stored_by
 from stagecut.compiler.ir.device import YES, Estimate, Executable, LinkDriver, StageProgram, Support
-from stagecut.compiler.ir.graph import Node, Value
+from stagecut.compiler.ir.graph import Node
 from stagecut.compiler.ir.machine import Device, Memory
 
 
@@ -48,17 +48,8 @@ class CpuBackend:
         return self.scheme is not None and any(map(self.scheme.quantises, node.operators))
 
     def ranged(self, node: Node) -> tuple[str, ...]:
-        """What the products in it read, what convolutions write, and what becomes of that."""
-        if self.scheme is None or not self.scheme.calibrated:
-            return ()
-        found: list[Value | None] = []
-        for operator in node.operators:
-            if self.scheme.quantises(operator):
-                found += operator.inputs[:1]
-                found += operator.outputs if operator.op == "Conv" else ()
-            elif operator.op in {"Relu", "Clip"}:
-                found += operator.outputs
-        return tuple(value.name for value in found if value is not None)
+        """What has to be known of its activations."""
+        return () if self.scheme is None else self.scheme.ranged(node.operators)
 
     def stored(self, stage: StageProgram) -> StageProgram:
         """With the weights of its products as they are held here."""

@@ -103,9 +103,12 @@ def prepare(
     """
     products: object = None
     if scheme is not None:
-        from stagecut.backends.cpu.quantise import quantised
+        from stagecut.backends.cpu.join import join_products
+        from stagecut.backends.quantised.quantise import quantised
 
         stage, matrices = quantised(stage, scheme)
+        if matrices:
+            join_products(stage.model.graph)
         products = matrices
         if held is not None:
             held.keep(matrices)

@@ -17,6 +17,7 @@ import onnx_ir as ir
 from onnx_ir.convenience import replace_nodes_and_values
 
 from stagecut.backends.quantised.products import QUANTISED
+from stagecut.backends.quantised.quantise import drop_unread
 from stagecut.compiler.ir.device import Tensor
 
 #: From this version on, a Split is told the sizes of its parts by an operand.
@@ -37,6 +38,7 @@ def join_products(graph: ir.Graph) -> None:
         if size <= left_bytes:
             left_bytes -= size
             _join(graph, products)
+    drop_unread(graph)
 
 
 @dataclass(frozen=True, slots=True)

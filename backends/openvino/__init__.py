@@ -1,19 +1,31 @@
 """OpenVINO on the CPU: `openvino.f32`, `openvino.bf16` where the CPU has that format, and
-`openvino.int8` and `openvino.int4`, which hold the weights of products in so many bits.
+`openvino.int8` and `openvino.int4`, which hold the weights of products in so many bits, and
+`openvino.int8-static`, which multiplies them with activations in int8, in convolutions, too.
 
 These run on all usable CPUs; `openvino.f32.serial` and so on run on one thread, so that no other
 has to be woken.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 
 from stagecut.backends.openvino.device import OpenvinoBackend
 from stagecut.backends.options import Options
 from stagecut.backends.quantised.scheme import Scheme, activations_of
+from stagecut.backends.quantised.sums import sums_are_narrow, with_weights
 from stagecut.backends.threads import MOST_THREADS, has_every_cpu, on_threads, usable_cores
 from stagecut.compiler.ir.errors import BrokenDeviceError, DeviceError
 from stagecut.compiler.ir.machine import HOST, Memory
+
+_STATIC = "int8-static"
+
+#: By precision, the options of devices that hold weights in few bits.
+_OF_WEIGHTS = {
+    "int8": ("activations",),
+    "int4": ("activations", "block"),
+    _STATIC: ("weights",),
+}
 
 
 def is_installed() -> bool:
@@ -31,18 +43,23 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
 
     `openvino.int8` has a scale for each column of a weight, `openvino.int4` one for each
     `block=32|64|128` of a column; what they are multiplied with is quantised to int8 in groups, or
-    with `activations=f32` not.
+    with `activations=f32` not. `openvino.int8-static` quantises it by what it was on samples, with
+    weights of `weights=7|8` bits.
 
     Raises DeviceError where the package is missing or broken, or the CPU lacks the precision.
     """
-    precision = name.removeprefix("openvino.").removesuffix(".serial")
+    precision, scheme = _precision(name), _scheme(name, options)
     serial = name.endswith(".serial")
     read = Options(name, options)
-    scheme = _scheme(precision, read)
-    bits = () if scheme is None else ("activations", *(("block",) if scheme.block else ()))
-    kept = precision if scheme is None else scheme.named(f"{precision}-weights")
+    kept = held = precision
+    if scheme is not None:
+        kind = precision if scheme.calibrated else f"{precision}-weights"
+        kept = scheme.named(kind)
+        # of 7 bits or of 8 depends on the machine, a description does not
+        held = replace(scheme, narrow=False).named(kind)
+    bits = _OF_WEIGHTS.get(precision, ())
     device = on_threads(
-        name, options, f"OpenVINO on the CPU in {kept}", kept, also=("streams", "pinning", *bits)
+        name, options, f"OpenVINO on the CPU in {held}", kept, also=("streams", "pinning", *bits)
     )
     streams = read.integer("streams", default=1, at_least=1, at_most=MOST_THREADS)
     fills = has_every_cpu(device.cores * streams)
@@ -55,7 +72,21 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
     return OpenvinoBackend(device, Memory(HOST), (), pins, alone, streams, serves, scheme)
 
 
-def _scheme(precision: str, read: Options) -> Scheme | None:
+def canonical_spec(name: str, options: Mapping[str, str]) -> Mapping[str, str]:
+    """With what weights are on this machine, where options leave it open."""
+    scheme = _scheme(name, options)
+    calibrated = scheme is not None and scheme.calibrated
+    return with_weights(scheme, options) if calibrated else options
+
+
+def _precision(name: str) -> str:
+    return name.removeprefix("openvino.").removesuffix(".serial")
+
+
+def _scheme(name: str, options: Mapping[str, str]) -> Scheme | None:
+    precision, read = _precision(name), Options(name, options)
+    if precision == _STATIC:
+        return _calibrated(Scheme.of(precision, name, options, narrow=sums_are_narrow()), name)
     if precision not in {"int8", "int4"}:
         return None
     activations = activations_of(read)
@@ -63,6 +94,18 @@ def _scheme(precision: str, read: Options) -> Scheme | None:
         return Scheme(8, None, activations)
     block = int(read.choice("block", ("32", "64", "128"), default="32"))
     return Scheme(4, block, activations, whole_blocks=True)
+
+
+def _calibrated(scheme: Scheme, name: str) -> Scheme:
+    """Raises DeviceError where weights of 8 bits would make other sums: OpenVINO adds as the CPU
+    does."""
+    if sums_are_narrow() and not scheme.narrow:
+        raise DeviceError(
+            "this CPU adds two products of 8 bits in 16, which are too few for weights of 8 bits",
+            where=f"device {name}",
+            fix="give it weights=7; a plan that was made elsewhere has to be compiled here",
+        )
+    return scheme
 
 
 def _alone(threads: int, pinning: str, options: Mapping[str, str], *, fills: bool) -> Iterator[str]:

@@ -36,7 +36,7 @@ _QUANTIZED = frozenset(
 @dataclass(frozen=True, slots=True)
 class OpenvinoBackend:
     """Timed on this machine. The device's precision is that of floats inside a stage, or with a
-    `scheme` of the weights of products, when all else is in float32.
+    `scheme` that of products, when all else is in float32.
 
     `pins` says whether each thread stays on a CPU of its own, `streams` how many callers a stage
     serves at once, `serves_more` whether it may be asked to serve others; `alone` is as in
@@ -65,6 +65,10 @@ class OpenvinoBackend:
         if self.scheme is None:
             return not self.device.keeps_precision
         return any(map(self.scheme.quantises, node.operators))
+
+    def ranged(self, node: Node) -> tuple[str, ...]:
+        """What has to be known of its activations."""
+        return () if self.scheme is None else self.scheme.ranged(node.operators)
 
     def stored(self, stage: StageProgram) -> StageProgram:
         """With the weights of its products as they are held here."""

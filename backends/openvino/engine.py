@@ -54,12 +54,17 @@ def prepare(
         raise EngineError(
             f"OpenVINO takes no strings, and {texts[0]} holds some", where=f"stage {stage.name}"
         )
-    few = {} if scheme is None else _compressed(stage, scheme, held)
+    few: Mapping[str, Compressed] = {}
+    products: object = None
+    if scheme is not None and scheme.calibrated:
+        stage, products = _in_integers(stage, scheme, held)
+    elif scheme is not None:
+        few = _compressed(stage, scheme, held)
     weights = beside_model(stage.model, few)
     _check_integers(stage)
     check_open_sizes(stage)
-    rounds = scheme is not None and scheme.activations == "int8"
-    exact = precision == "f32" and not rounds
+    grouped = None if scheme is None or scheme.calibrated else scheme.activations
+    exact = precision == "f32" and grouped != "int8"
     options: dict[str, object] = {
         "PERFORMANCE_HINT": "LATENCY",
         "EXECUTION_MODE_HINT": "ACCURACY" if exact else "PERFORMANCE",
@@ -69,8 +74,8 @@ def prepare(
         "ENABLE_CPU_PINNING": pin,
         "CPU_RUNTIME_CACHE_CAPACITY": SHAPES_KEPT * len(stage.model.graph),
     }
-    if scheme is not None:
-        options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP if rounds else 0
+    if grouped is not None:
+        options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP if grouped == "int8" else 0
     try:
         with _affinity_restored(), on_huge_pages(weight_bytes(stage.model)):
             try:
@@ -87,7 +92,20 @@ def prepare(
             fix="leave the device out, or forbid the stage's nodes on it",
         ) from error
     model, compiled, kept = found
-    return OpenvinoExecutable(model, compiled, stage, kept, streams)
+    return OpenvinoExecutable(model, compiled, stage, (kept, products), streams)
+
+
+def _in_integers(
+    stage: StageProgram, scheme: Scheme, held: Held | None
+) -> tuple[StageProgram, object]:
+    """With products between QuantizeLinear and DequantizeLinear, of which OpenVINO makes some of
+    integers; and what has to be kept while the stage is in use."""
+    from stagecut.backends.quantised.quantise import quantised  # which brings ONNX Runtime
+
+    stage, matrices = quantised(stage, scheme)
+    if held is not None:
+        held.keep(matrices)
+    return stage, matrices
 
 
 def _compressed(

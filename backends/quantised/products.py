@@ -202,5 +202,6 @@ def _in_form(form: Form, values: Tensor, scales: Tensor, identity: str) -> Quant
 def _in_memory(array: Tensor, location: str) -> ir.TensorProtocol:
     if array.nbytes < _SMALLEST_BYTES:
         return ir.Tensor(array)
-    region, dtype = memoryview(array.tobytes()), ir.DataType.from_numpy(array.dtype)
+    # engines that read it in place want memory that could be written
+    region, dtype = memoryview(bytearray(array.tobytes())), ir.DataType.from_numpy(array.dtype)
     return MappedTensor(region, location, 0, dtype, ir.Shape(array.shape), "")

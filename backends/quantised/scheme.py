@@ -8,14 +8,14 @@ static     the same weights, of convolutions, too; activations are uint8 between
            largest number that they had on samples (QuantizeLinear, DequantizeLinear)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from stagecut.backends.options import Options
 from stagecut.backends.quantised.held import Held
 from stagecut.compiler.ir.device import StageProgram
-from stagecut.compiler.ir.graph import Attribute, Operator
+from stagecut.compiler.ir.graph import Attribute, Operator, Value
 
 Activations: TypeAlias = Literal["int8", "f32"]
 
@@ -104,6 +104,20 @@ class Scheme:
             return False
         matrix = Matrix(weight.dtype, weight.shape)
         return self.fits(operator.op, operator.version, operator.attributes, matrix)
+
+    def ranged(self, operators: Iterable[Operator]) -> tuple[str, ...]:
+        """Of these, the values whose ranges it has to know: what products read, what convolutions
+        write, and what becomes of that."""
+        if not self.calibrated:
+            return ()
+        found: list[Value | None] = []
+        for operator in operators:
+            if self.quantises(operator):
+                found += operator.inputs[:1]
+                found += operator.outputs if operator.op == "Conv" else ()
+            elif operator.op in {"Relu", "Clip"}:
+                found += operator.outputs
+        return tuple(value.name for value in found if value is not None)
 
     def fits(
         self, op: str, version: int, attributes: Mapping[str, Attribute], weight: Matrix

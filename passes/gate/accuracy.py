@@ -5,6 +5,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,6 +15,12 @@ from stagecut.compiler.ir.checks import OutputDifference
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.text import size_text
 from stagecut.passes.gate.further_inputs import is_float
+
+#: By the name of an output, what errors are a part of, where that is larger than the largest number
+#: that is expected.
+Scale: TypeAlias = Mapping[str, float]
+
+NO_SCALE: Scale = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +31,9 @@ class Limit:
     part by which numbers may be rounded on the way: where the reference itself changes by more than
     the limit when its inputs change by so little, that is the limit, but on the samples only where
     none was asked for. `stretched` says whether it is for inputs far beyond the samples, too.
-    `lower` is whether something computes in lower precision, and `loss` how much a metric of the
-    user's own may lose by it, None without one.
+    `lower` is whether something computes in lower precision, whose steps may be as wide as the
+    samples need them: on other inputs a part is of the largest number that the output has there or
+    on the samples. `loss` is how much a metric of the user's own may lose by it, None without one.
     """
 
     relative: float
@@ -53,10 +62,26 @@ def output_differences(
     )
 
 
-def farthest(outputs: Mapping[str, Tensor], reference: Mapping[str, Tensor]) -> float:
+def farthest(
+    outputs: Mapping[str, Tensor], reference: Mapping[str, Tensor], scale: Scale = NO_SCALE
+) -> float:
     """The largest relative error of these outputs; 0 where there is nothing to compare."""
-    both = _both(outputs, reference)
-    return max((_relative(output, expected) for _, output, expected in both), default=0.0)
+    return max(
+        (
+            _relative(output, expected, scale.get(name, 0.0))
+            for name, output, expected in _both(outputs, reference)
+        ),
+        default=0.0,
+    )
+
+
+def scale_of(outputs: Mapping[str, Tensor]) -> Scale:
+    """The largest finite number of each output that holds numbers."""
+    return {
+        name: apart(array, array)[1]
+        for name, array in outputs.items()
+        if _holds_numbers(array) and array.size
+    }
 
 
 def _both(
@@ -77,15 +102,17 @@ def flaws(
     reference: Mapping[str, Tensor],
     limit: Limit,
     nearby: Mapping[str, Tensor] | None = None,
+    scale: Scale = NO_SCALE,
 ) -> Iterator[Flaw]:
     """What is wrong with `outputs`. `nearby` are the reference's on inputs that differ by roundings
-    only."""
+    only; parts are of the largest number of the reference, or of that in `scale` where it is
+    larger."""
     for name, expected in reference.items():
         if name not in outputs:
             yield Flaw(f"{name} is missing", np.inf)
             continue
         around = None if nearby is None else nearby[name]
-        flaw = _flaw(name, outputs[name], expected, limit, around)
+        flaw = _flaw(name, outputs[name], expected, limit, around, scale.get(name, 0.0))
         if flaw is not None:
             yield flaw
 
@@ -116,7 +143,12 @@ def _masked(output: Tensor, where: Tensor) -> Tensor:
 
 
 def _flaw(
-    name: str, output: Tensor, expected: Tensor, limit: Limit, nearby: Tensor | None
+    name: str,
+    output: Tensor,
+    expected: Tensor,
+    limit: Limit,
+    nearby: Tensor | None,
+    least: float,
 ) -> Flaw | None:
     misfit = _misfit(output, expected)
     if misfit:
@@ -124,7 +156,7 @@ def _flaw(
     if nearby is not None and nearby.shape != expected.shape:
         return None  # how much there is depends on roundings
     if is_float(expected) or (_holds_numbers(expected) and limit.asked):
-        return _beyond(name, output, expected, limit, nearby)
+        return _beyond(name, output, expected, limit, nearby, least)
     wrong = _share(output, expected)
     if wrong <= (0.0 if nearby is None else _share(nearby, expected)):
         return None
@@ -143,14 +175,19 @@ def _misfit(output: object, expected: Tensor) -> str:
 
 
 def _beyond(
-    name: str, output: Tensor, expected: Tensor, limit: Limit, nearby: Tensor | None
+    name: str,
+    output: Tensor,
+    expected: Tensor,
+    limit: Limit,
+    nearby: Tensor | None,
+    least: float,
 ) -> Flaw | None:
     if not expected.size:
         return None
-    found = _relative(output, expected)
+    found = _relative(output, expected, least)
     most = limit.relative
     if nearby is not None:
-        most = max(most, _relative(nearby, expected))
+        most = max(most, _relative(nearby, expected, least))
     if found <= most:
         return None
     if np.isfinite(found):
@@ -185,8 +222,10 @@ def _difference(name: str, output: Tensor, expected: Tensor) -> OutputDifference
     return OutputDifference(name, most, relative, _cosine(output, expected))
 
 
-def _relative(output: Tensor, expected: Tensor) -> float:
+def _relative(output: Tensor, expected: Tensor, least: float) -> float:
+    """By the largest number that is expected, or by `least` where that is larger."""
     most, largest = apart(output, expected)
+    largest = max(largest, least)
     return most / largest if largest else most
 
 

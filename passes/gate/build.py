@@ -172,7 +172,8 @@ class Build:
                 return Wrong(built.proposal, built.staged, inputs, flaw, held)
             passed.append(inputs.name)
             if number and not inputs.numbers:  # those of the samples are known
-                far = farthest(results, self.reference.outputs(inputs))
+                scale = self.reference.scale(inputs, limit)
+                far = farthest(results, self.reference.outputs(inputs), scale)
                 built = replace(built, worst=max(built.worst, far))
         if held is None:
             return replace(built, inputs=tuple(passed))

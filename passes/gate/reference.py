@@ -10,7 +10,16 @@ from functools import cached_property
 
 from stagecut.compiler.ir.device import Feeds
 from stagecut.compiler.ir.errors import EngineError
-from stagecut.passes.gate.accuracy import Flaw, Limit, flaws, masked, untouched
+from stagecut.passes.gate.accuracy import (
+    NO_SCALE,
+    Flaw,
+    Limit,
+    Scale,
+    flaws,
+    masked,
+    scale_of,
+    untouched,
+)
 from stagecut.passes.gate.further_inputs import SAMPLES, InputSet, further_inputs
 from stagecut.passes.gate.kept import MOST_BYTES, Kept, Outputs
 
@@ -82,16 +91,23 @@ class Reference:
         expected = self._within(self.outputs(inputs), where)
         found = {name: outputs[name] for name in expected if name in outputs}
         found_there = found if where is None else masked(found, {n: where[n] for n in found})
-        if not any(flaws(found_there, expected, limit)):
+        scale = self.scale(inputs, limit)
+        if not any(flaws(found_there, expected, limit, scale=scale)):
             return None
         binding = limit.asked and inputs.name == SAMPLES
         nearby = None if binding else self._near(inputs, limit.rounding)
         around = None if nearby is None else self._within(nearby, where)
         return max(
-            flaws(found_there, expected, limit, around),
+            flaws(found_there, expected, limit, around, scale),
             key=lambda flaw: flaw.relative,
             default=None,
         )
+
+    def scale(self, inputs: InputSet, limit: Limit) -> Scale:
+        """What errors on `inputs` are a part of, beside the largest numbers there."""
+        if not limit.lower or inputs.name == SAMPLES:
+            return NO_SCALE
+        return scale_of(self.outputs(self.samples))
 
     def _telling(self) -> Iterator[InputSet]:
         if self.problem:

@@ -35,6 +35,8 @@ TOLERANCES = {
     "openvino.int8": 2e-2,
     "openvino.int8.serial:activations=f32": 2e-2,
     "openvino.int8.serial": 2e-2,
+    "openvino.int8-static": 2e-2,
+    "openvino.int8-static.serial:weights=7": 2e-2,
     "openvino.int4": 2e-1,
     "openvino.int4.serial": 2e-1,
     "pim.hbm": 3e-3,

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from stagecut.backends import openvino
 from stagecut.compiler import Plan, compile_model
 from stagecut.compiler.context import Settings
 from stagecut.compiler.formats.node_ranges import read_range, written_range
@@ -15,6 +16,7 @@ from stagecut.compiler.onnx_runtime import ort
 from stagecut.runtime import Session
 
 F32, INT8 = "cpu.serial", "cpu.int8-static.serial"
+BOTH = (INT8, *(["openvino.int8-static.serial"] if openvino.is_installed() else []))
 
 _rng = np.random.default_rng(0)
 WEIGHTS: dict[str, Tensor] = {
@@ -65,10 +67,10 @@ def _plan(*devices: str, folder: Path, **options: object) -> Plan:
     )
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=BOTH)
+def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plans")
-    _plan(INT8, folder=folder, tolerance=0.1).save(folder / "a.plan")
+    _plan(request.param, folder=folder, tolerance=0.1).save(folder / "a.plan")
     return folder / "a.plan"
 
 
@@ -103,7 +105,7 @@ def test_it_computes_in_integers_at_every_shape(saved: Path) -> None:
 def test_the_error_is_measured_and_predicted(saved: Path) -> None:
     planned = Plan.load(saved).first.planned
     assert planned.precision is not None
-    [found] = [each for each in planned.precision.contenders if each.name == INT8]
+    [found] = [each for each in planned.precision.contenders if each.name in BOTH]
     assert found.measured is not None
     assert 0 < found.measured < 0.1
     assert found.predicted == pytest.approx(found.measured, rel=0.5)

@@ -10,87 +10,19 @@ import onnx_ir as ir
 import pytest
 
 from stagecut import backends
-from stagecut.backends import cpu
 from stagecut.backends.cpu import engine
-from stagecut.backends.cpu.quantise import quantised
-from stagecut.backends.quantised import products
+from stagecut.backends.quantised import products, sums
+from stagecut.backends.quantised.quantise import quantised
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.backends.quantised.store import stored
-from stagecut.compiler.formats.node_ranges import Range, put_ranges, range_of
-from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.formats.node_ranges import Range, put_ranges
 from stagecut.compiler.onnx_runtime import ort
+from tests.support.calibrated import CASES, ranged, weights
 from tests.support.nodes import Sample, sample
 from tests.support.quantised import as_in_a_plan, in_few_bits
 
 SCHEME = Scheme.of("int8-static", "cpu.int8-static.serial", {})
 NARROW = Scheme.of("int8-static", "cpu.int8-static.serial", {"weights": "7"})
-
-_rng = np.random.default_rng(0)
-
-
-def _weights(*shape: int) -> Tensor:
-    return _rng.standard_normal(shape).astype(np.float32)
-
-
-def _ranged(case: Sample) -> Sample:
-    """With the ranges of its own numbers."""
-    model = case.stage.model
-    every = [value for node in model.graph for value in node.outputs]
-    wanted = ir.Model(model.graph.clone(), ir_version=10)
-    by_name = {str(value.name): value for node in wanted.graph for value in node.outputs}
-    wanted.graph.outputs[:] = [by_name[str(value.name)] for value in every]
-    session = ort.InferenceSession(
-        ir.to_proto(wanted).SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    feeds = dict(zip([value.name for value in case.stage.inputs], case.feeds(), strict=True))
-    written = zip(by_name, map(np.asarray, session.run([*by_name], feeds)), strict=True)
-    ranges = {name: range_of(array) for name, array in (*feeds.items(), *written)}
-    put_ranges(model, {name: each for name, each in ranges.items() if each is not None})
-    return case
-
-
-CASES = {
-    "a product": _ranged(
-        sample("(float[7, 40] x) => (float[7, 24] y) { y = MatMul(x, w) }", w=_weights(40, 24))
-    ),
-    "one with a bias and a turned weight": _ranged(
-        sample(
-            "(float[7, 40] x) => (float[7, 24] y) { y = Gemm <transB = 1> (x, w, b) }",
-            w=_weights(24, 40),
-            b=_weights(24),
-        )
-    ),
-    "convolutions with an activation between": _ranged(
-        sample(
-            "(float[1, 16, 9, 9] x) => (float[1, 8, 7, 7] y) "
-            "{ h = Conv <pads = [1, 1, 1, 1]> (x, w, b) r = Relu(h) y = Conv(r, v) }",
-            w=_weights(32, 16, 3, 3) / 12,
-            b=_weights(32),
-            v=_weights(8, 32, 3, 3) / 12,
-        )
-    ),
-    "one for each channel, with strides": _ranged(
-        sample(
-            "(float[2, 12, 9, 9] x) => (float[2, 12, 4, 4] y) "
-            "{ h = Conv <group = 12, strides = [2, 2]> (x, w, b) y = Clip(h, low, high) }",
-            w=_weights(12, 1, 3, 3),
-            b=_weights(12),
-            low=np.array(0, np.float32),
-            high=np.array(6, np.float32),
-        )
-    ),
-    "along one axis": _ranged(
-        sample("(float[1, 8, 20] x) => (float[1, 5, 18] y) { y = Conv(x, w) }", w=_weights(5, 8, 3))
-    ),
-    "two that read the same, and one reads both": _ranged(
-        sample(
-            "(float[1, 16, 9, 9] x) => (float[1, 8, 9, 9] y, float[1, 8, 9, 9] h) "
-            "{ h = Conv(x, w) g = Conv(x, v) s = Add(h, g) y = Relu(s) }",
-            w=_weights(8, 16, 1, 1),
-            v=_weights(8, 16, 1, 1),
-        )
-    ),
-}
 
 
 @pytest.mark.parametrize("bits", ["7", "8"])
@@ -112,13 +44,13 @@ def test_what_is_stored_computes_the_same_and_is_not_quantised_again(
     expected = device.prepare(case.stage)(feeds)
     held = backends.stored(device, case.stage)
     read = as_in_a_plan(held, tmp_path)
-    weights = {"w", "v"} & {*case.stage.model.graph.initializers}
-    assert in_few_bits(held) == in_few_bits(read) == weights
+    names = {"w", "v"} & {*case.stage.model.graph.initializers}
+    assert in_few_bits(held) == in_few_bits(read) == names
     monkeypatch.setattr(products, "_written", None)
     for stage in (held, read):
         for found, right in zip(device.prepare(stage)(feeds), expected, strict=True):
             np.testing.assert_array_equal(found, right)
-    for name in weights:
+    for name in names:
         array = read.weight(name)
         assert array.shape == case.stage.weight(name).shape
         assert np.abs(array - case.stage.weight(name)).max() < 0.05
@@ -153,9 +85,9 @@ def _optimised(case: Sample, scheme: Scheme, folder: Path) -> Counter[str]:
 @pytest.mark.parametrize("small", [1e-3, 1e-6, 1e-7, 1e-9, 1e-30, 0.0])
 def test_a_bias_is_kept_beside_weights_of_any_size(small: float, tmp_path: Path) -> None:
     """In steps of tiny weights it would be more of them than there is room for."""
-    w = _weights(4, 3, 3, 3) / 5
+    w = weights(4, 3, 3, 3) / 5
     w[1] *= np.float32(small)
-    case = _ranged(
+    case = ranged(
         sample(
             "(float[1, 3, 8, 8] x) => (float[1, 4, 6, 6] y) { y = Conv(x, w, b) }",
             w=w,
@@ -185,7 +117,7 @@ def test_sums_of_large_products_do_not_saturate() -> None:
 
 
 def test_a_product_whose_range_nobody_knows_stays_in_full() -> None:
-    case = sample("(float[3, 40] x) => (float[3, 24] y) { y = MatMul(x, w) }", w=_weights(40, 24))
+    case = sample("(float[3, 40] x) => (float[3, 24] y) { y = MatMul(x, w) }", w=weights(40, 24))
     stage, kept = quantised(case.stage, SCHEME)
     assert stage is case.stage
     assert not kept
@@ -208,7 +140,7 @@ def test_the_device_asks_for_the_ranges_that_it_needs() -> None:
 def test_weights_have_7_bits_where_the_cpu_has_no_wide_sums(
     sets: tuple[str, ...], bits: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cpu, "instruction_sets", lambda: sets)
+    monkeypatch.setattr(sums, "instruction_sets", lambda: sets)
     assert backends.canonical_spec("cpu.int8-static.serial").endswith(f":weights={bits}")
     assert backends.canonical_spec("cpu.int8-static.serial:weights=8").endswith(":weights=8")
     assert backends.canonical_spec("cpu.int8.serial") == "cpu.int8.serial"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stagecut import backends
-from stagecut.backends.cpu import join, quantise
+from stagecut.backends.cpu import join
+from stagecut.backends.quantised.quantise import quantised
 from stagecut.backends.quantised.scheme import Scheme
 from tests.support.nodes import Sample, sample
 
@@ -47,7 +48,8 @@ CASES = [THREE, OTHERS, BIASES, READ_TWICE]
 
 
 def _operators(case: Sample) -> Counter[str]:
-    stage, _ = quantise.quantised(case.stage, Scheme(4, 32))
+    stage, _ = quantised(case.stage, Scheme(4, 32))
+    join.join_products(stage.model.graph)
     return Counter(node.op_type for node in stage.model.graph)
 
 
@@ -72,7 +74,7 @@ def test_each_column_is_what_it_was(
 ) -> None:
     feeds = case.feeds()
     found = backends.create(spec).prepare(case.stage)(feeds)
-    monkeypatch.setattr(quantise, "join_products", lambda graph: None)
+    monkeypatch.setattr(join, "join_products", lambda graph: None)
     apart = backends.create(spec).prepare(case.stage)(feeds)
     for one, other in zip(found, apart, strict=True):
         np.testing.assert_array_equal(one, other)

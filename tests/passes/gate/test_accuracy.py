@@ -6,7 +6,7 @@ import pytest
 from stagecut.compiler import compile_model
 from stagecut.compiler.ir.apart import BLOCK
 from stagecut.compiler.ir.errors import ToleranceError
-from stagecut.passes.gate.accuracy import farthest, output_differences, worst
+from stagecut.passes.gate.accuracy import farthest, output_differences, scale_of, worst
 
 NAN, INF = float("nan"), float("inf")
 CASES: dict[str, tuple[list[float], list[float], float, float]] = {
@@ -30,6 +30,23 @@ def test_differences_by_eye(
     assert difference.relative == pytest.approx(relative)
     assert worst((difference,)) == difference.relative
     assert farthest({"y": np.array(found)}, {"y": np.array(expected)}) == difference.relative
+
+
+def test_errors_are_a_part_of_what_is_larger() -> None:
+    """The largest number that is expected, or that of the scale."""
+    found, expected = {"y": np.array([1.0, -2.2])}, {"y": np.array([1.0, -2.0])}
+    assert farthest(found, expected, {"y": 4.0}) == pytest.approx(0.05)
+    for small in ({"y": 1.0}, {"z": 4.0}):
+        assert farthest(found, expected, small) == pytest.approx(0.1)
+
+
+def test_the_scale_is_of_the_largest_numbers() -> None:
+    outputs = {
+        "y": np.array([1.0, -3.0, INF, NAN], np.float32),
+        "s": np.array(["a"], object),
+        "e": np.empty(0),
+    }
+    assert scale_of(outputs) == {"y": 3.0}
 
 
 def test_the_cosine_is_that_of_the_angle() -> None:

@@ -30,6 +30,19 @@ def _flaw(reference: Reference, name: str, output: Tensor, limit: Limit = LIMIT)
     return "" if flaw is None else flaw.problem
 
 
+def test_lower_precision_may_be_off_by_a_part_of_what_outputs_are_on_the_samples() -> None:
+    """Its steps are as wide as the samples need them, which small outputs of other inputs show."""
+    reference = _of(lambda x: x + np.float32(0.01))
+    zeros = _named(reference, "zeros")
+    right = reference.outputs(zeros)["y"]
+    lower = Limit(0.05, asked=True, lower=True)
+    assert not _flaw(reference, "zeros", right + np.float32(0.1), lower)
+    assert "5.98 %" in _flaw(reference, "zeros", right + np.float32(0.18), lower)
+    assert _flaw(reference, "zeros", right + np.float32(0.1), Limit(0.05, asked=True))
+    assert reference.scale(zeros, lower) == {"y": pytest.approx(3.01)}
+    assert reference.scale(reference.samples, lower) == {}
+
+
 def test_each_set_runs_once() -> None:
     runs: Counter[bytes] = Counter()
 

@@ -1,12 +1,13 @@
-"""Stages with quantised weights for ONNX Runtime: each product in the place of a MatMul or a Gemm.
+"""Stages with quantised weights, as operators: each product in the place of a MatMul or a Gemm.
+Those in blocks are for ONNX Runtime alone.
 
 y = MatMul(x, W)      blocks:    y = MatMulNBits(x, values, scales)
                       columns:   q, s, z = DynamicQuantizeLinear(x)
                                  y = Cast(MatMulInteger(q, values, z, 0)) * (s * scales)
 y = Gemm(x, W, b)                the same + b
 
-Where ranges of activations are known, x' is x through QuantizeLinear and DequantizeLinear, and ONNX
-Runtime makes products of integers of what stands between these:
+Where ranges of activations are known, x' is x through QuantizeLinear and DequantizeLinear, and
+engines make products of integers of what stands between these:
 
 y = MatMul(x, W)                 y = MatMul(x', DequantizeLinear(values, scales))
 y = Relu(Conv(x, W, b))          y = Relu(Conv(x', DequantizeLinear(values, scales), b'))', b' in
@@ -20,7 +21,6 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.convenience import replace_nodes_and_values
 
-from stagecut.backends.cpu.join import join_products
 from stagecut.backends.quantised.products import QUANTISED, Target, quantised_matrix, targets
 from stagecut.backends.quantised.scheme import Activations, Scheme
 from stagecut.compiler.formats.node_ranges import Range, read_range, written_range
@@ -34,7 +34,7 @@ _CONTRIB, _CONTRIB_VERSION = "com.microsoft", 1
 #: How MatMulNBits multiplies: with activations in int8 in blocks, or in float32.
 _ACCURACY_LEVEL = {"int8": 4, "f32": 1}
 
-#: What ONNX Runtime makes part of a convolution of integers.
+#: What engines make part of a convolution of integers.
 _ACTIVATIONS = frozenset({"Relu", "Clip"})
 
 #: Of a bias in int32, with room for the sums that it is added to.
@@ -52,8 +52,7 @@ def quantised(
         return stage, ()
     matrices = tuple(_replaced(model.graph, target, scheme) for target in found)
     model.graph.opset_imports.setdefault(_CONTRIB, _CONTRIB_VERSION)
-    join_products(model.graph)
-    _drop_unread(model.graph)
+    drop_unread(model.graph)
     return replace(stage, model=model), matrices
 
 
@@ -275,8 +274,8 @@ class _Writer:
         return value
 
 
-def _drop_unread(graph: ir.Graph) -> None:
-    """The weights that were quantised, where nothing else reads them."""
+def drop_unread(graph: ir.Graph) -> None:
+    """Drop weights that nothing reads any more, as they are there in another form."""
     for name, value in [*graph.initializers.items()]:
         if not value.uses() and not value.is_graph_output():
             graph.initializers.pop(name)

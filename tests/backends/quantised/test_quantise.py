@@ -9,8 +9,8 @@ import onnx_ir as ir
 import pytest
 
 from stagecut import backends
-from stagecut.backends.cpu.quantise import quantised
 from stagecut.backends.quantised import products
+from stagecut.backends.quantised.quantise import quantised
 from stagecut.backends.quantised.scheme import PRECISIONS, Scheme
 from stagecut.compiler.formats.node_ranges import Range, put_ranges
 from stagecut.compiler.ir.device import StageProgram

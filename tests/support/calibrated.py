@@ -1,0 +1,76 @@
+"""Products and convolutions, with the ranges of their own numbers."""
+
+import numpy as np
+import onnx_ir as ir
+
+from stagecut.compiler.formats.node_ranges import put_ranges, range_of
+from stagecut.compiler.ir.device import Tensor
+from stagecut.compiler.onnx_runtime import ort
+from tests.support.nodes import Sample, sample
+
+_rng = np.random.default_rng(0)
+
+
+def weights(*shape: int) -> Tensor:
+    return _rng.standard_normal(shape).astype(np.float32)
+
+
+def ranged(case: Sample) -> Sample:
+    """With the ranges of its own numbers."""
+    model = case.stage.model
+    every = [value for node in model.graph for value in node.outputs]
+    wanted = ir.Model(model.graph.clone(), ir_version=10)
+    by_name = {str(value.name): value for node in wanted.graph for value in node.outputs}
+    wanted.graph.outputs[:] = [by_name[str(value.name)] for value in every]
+    session = ort.InferenceSession(
+        ir.to_proto(wanted).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    feeds = dict(zip([value.name for value in case.stage.inputs], case.feeds(), strict=True))
+    written = zip(by_name, map(np.asarray, session.run([*by_name], feeds)), strict=True)
+    ranges = {name: range_of(array) for name, array in (*feeds.items(), *written)}
+    put_ranges(model, {name: each for name, each in ranges.items() if each is not None})
+    return case
+
+
+CASES = {
+    "a product": ranged(
+        sample("(float[7, 40] x) => (float[7, 24] y) { y = MatMul(x, w) }", w=weights(40, 24))
+    ),
+    "one with a bias and a turned weight": ranged(
+        sample(
+            "(float[7, 40] x) => (float[7, 24] y) { y = Gemm <transB = 1> (x, w, b) }",
+            w=weights(24, 40),
+            b=weights(24),
+        )
+    ),
+    "convolutions with an activation between": ranged(
+        sample(
+            "(float[1, 16, 9, 9] x) => (float[1, 8, 7, 7] y) "
+            "{ h = Conv <pads = [1, 1, 1, 1]> (x, w, b) r = Relu(h) y = Conv(r, v) }",
+            w=weights(32, 16, 3, 3) / 12,
+            b=weights(32),
+            v=weights(8, 32, 3, 3) / 12,
+        )
+    ),
+    "one for each channel, with strides": ranged(
+        sample(
+            "(float[2, 12, 9, 9] x) => (float[2, 12, 4, 4] y) "
+            "{ h = Conv <group = 12, strides = [2, 2]> (x, w, b) y = Clip(h, low, high) }",
+            w=weights(12, 1, 3, 3),
+            b=weights(12),
+            low=np.array(0, np.float32),
+            high=np.array(6, np.float32),
+        )
+    ),
+    "along one axis": ranged(
+        sample("(float[1, 8, 20] x) => (float[1, 5, 18] y) { y = Conv(x, w) }", w=weights(5, 8, 3))
+    ),
+    "two that read the same, and one reads both": ranged(
+        sample(
+            "(float[1, 16, 9, 9] x) => (float[1, 8, 9, 9] y, float[1, 8, 9, 9] h) "
+            "{ h = Conv(x, w) g = Conv(x, v) s = Add(h, g) y = Relu(s) }",
+            w=weights(8, 16, 1, 1),
+            v=weights(8, 16, 1, 1),
+        )
+    ),
+}
