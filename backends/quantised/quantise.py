@@ -80,10 +80,12 @@ def _replaced(graph: ir.Graph, target: Target, scheme: Scheme) -> QuantisedMatri
 def _convolved(
     graph: ir.Graph, target: Target, matrix: QuantisedMatrix, write: "_Writer"
 ) -> QuantisedMatrix:
-    """What it writes is rounded, too, behind an activation that is its only reader: between
-    convolutions there are integers."""
+    """What it reads is rounded for all that read it, and what it writes, too, behind an activation
+    that is its only reader: between convolutions, and on ways around them, there are integers."""
     node = target.node
     scale, zero = _uint8(_known(read_range(node)))
+    if not _is_rounded(_read(node), scale, zero):
+        _round_behind(graph, _read(node), scale, zero)
     x = write.rounded(_read(node), scale, zero)
     kernels, scales = np.ascontiguousarray(_array(matrix.values).T), _array(matrix.scales)
     bias = node.inputs[2] if len(node.inputs) > 2 else None
@@ -129,10 +131,11 @@ def _activated(y: ir.Value, range_: Range | None) -> tuple[ir.Value, Range | Non
 
 
 def _round_behind(graph: ir.Graph, value: ir.Value, scale: float, zero: int) -> None:
-    """Let all that read `value` read it rounded; what the graph hands back keeps its name."""
+    """Let all that read `value` read it rounded, where a node writes it; what the graph hands back
+    keeps its name."""
     name, readers, producer = str(value.name), value.uses(), value.producer()
     if producer is None:
-        raise AssertionError("a convolution writes it")
+        return
     write = _Writer(graph, f"{name}/rounded")
     result = write.rounded(value, scale, zero)
     result.type, result.shape = value.type, value.shape

@@ -65,6 +65,13 @@ CASES = {
     "along one axis": ranged(
         sample("(float[1, 8, 20] x) => (float[1, 5, 18] y) { y = Conv(x, w) }", w=weights(5, 8, 3))
     ),
+    "a way around a convolution": ranged(
+        sample(
+            "(float[1, 16, 9, 9] x) => (float[1, 16, 9, 9] y) "
+            "{ s = Add(x, x) r = Relu(s) h = Conv(r, w) y = Add(h, r) }",
+            w=weights(16, 16, 1, 1),
+        )
+    ),
     "two that read the same, and one reads both": ranged(
         sample(
             "(float[1, 16, 9, 9] x) => (float[1, 8, 9, 9] y, float[1, 8, 9, 9] h) "
