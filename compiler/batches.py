@@ -253,7 +253,7 @@ def _told(sized: Sized) -> str:
         fastest, period_s = sized.device, seen.run.period_s / size
         found = f"{seconds(period_s)} an input on {fastest}, {sized.part:.2f} of one by one"
     others = (
-        f"{name} ({_at_least(period_s / size)})"
+        f"{name} ({_took(period_s / size, at_least=name in seen.without_turn)})"
         for name, period_s in seen.period_s.items()
         if name != fastest
     )
@@ -261,9 +261,7 @@ def _told(sized: Sized) -> str:
     return f"{size} inputs in a call: {found}" + (f"; slower: {slower}" if slower else "")
 
 
-def _at_least(period_s: float) -> str:
-    return (
-        f"{seconds(period_s)} or more"
-        if math.isfinite(period_s)
-        else "not tried: it could not catch up"
-    )
+def _took(period_s: float, *, at_least: bool) -> str:
+    if not math.isfinite(period_s):
+        return "not tried: it could not catch up"
+    return f"{seconds(period_s)} or more" if at_least else seconds(period_s)

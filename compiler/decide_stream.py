@@ -8,7 +8,6 @@ by running it in one. The solver is asked again with what was seen, until all th
 chooses have been: then its proof is about costs as they are in the stream that ships.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,7 +24,7 @@ from stagecut.compiler.ir.costs import ENERGY, CostTable, with_error_limit
 from stagecut.compiler.ir.errors import CostTableError, UnplaceableError
 from stagecut.compiler.ir.planned_stream import FrontPoint, PlannedStream
 from stagecut.compiler.ir.solution import Certificate
-from stagecut.compiler.ir.stream import StreamSolution, in_flight
+from stagecut.compiler.ir.stream import StreamSolution, as_planned, in_flight
 from stagecut.compiler.ir.stream_certificate import MEMORY, Limit, most_latency_s
 from stagecut.compiler.measurements import Measurements
 from stagecut.compiler.stream_entry import Entry, singles
@@ -165,7 +164,9 @@ class DecideStream:
         seen = {each.id: each for each in compared.contenders if each.accounting == "measured"}
         with self.phases("partition"):
             why = reason(allowed, self.limits, shipped, wholes, seen)
-            another = self._with_another_core(allowed, solution)
+            another = None
+            if _uses_all_cores(allowed, shipped):
+                another = self._with_another_core(allowed, solution)
             front = self._front(allowed)
         return PlannedStream(
             shipped.stream.replicas,
@@ -188,8 +189,9 @@ class DecideStream:
     def _in_flight(self, shipped: StreamProposal, seen: Contender | None) -> int:
         """As many as keep to a limit on latency at the period that was seen, where it was."""
         account = shipped.account
-        period_s = account.period_s if seen is None else max(account.period_s, seen.median_s)
-        most_s = most_latency_s(self.limits) * account.period_s / period_s if period_s else math.inf
+        most_s = most_latency_s(self.limits)
+        if seen is not None:
+            most_s = as_planned(most_s, account.period_s, seen.median_s)
         replicas = shipped.stream.replicas
         return in_flight(
             replicas, (1,) * len(replicas), account.period_s, account.latency_s, most_s
@@ -261,6 +263,12 @@ def _refuse_batches(costs: CostTable) -> None:
                 where=f"devices[{index}].batch",
                 fix="give costs of single inputs; or compile for the shape of such a batch",
             )
+
+
+def _uses_all_cores(costs: CostTable, shipped: StreamProposal) -> bool:
+    """Else it is no core that it lacks."""
+    units = costs.machine.units_of.get(backends.CPU, 0)
+    return shipped.account.used.get(backends.CPU, 0) >= units
 
 
 def _with_another_core(costs: CostTable) -> CostTable | None:

@@ -23,6 +23,7 @@ from stagecut.compiler.compared import Compared
 from stagecut.compiler.comparison import configured, engines_of, held_right
 from stagecut.compiler.context import Settings
 from stagecut.compiler.effort import STREAM_ROUNDS
+from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule
@@ -339,7 +340,8 @@ class StreamField:
             stream = each.proposal.stream
             if not all(can_run(costs, stage) for stage in stream.schedule.stages):
                 continue  # nodes in it were seen to be wrong elsewhere
-            proposal = replace(each.proposal, account=stream_account(costs, stream))
+            single = replace(each.proposal.single, account=account(costs, stream.schedule))
+            proposal = replace(each.proposal, single=single, account=stream_account(costs, stream))
             if keeps_to(proposal, limits):
                 found.append(replace(each, proposal=proposal))
         if not found:

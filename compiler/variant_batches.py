@@ -138,7 +138,9 @@ class VariantBatches:
                 variants[index] = _tried(with_slower(alone, race.together, race.ratio), tried)
             self._warn_who_asked("no batch is clearly faster")
             return
-        variants[index] = _tried(with_race(streamed, race.alone, race.together), tried)
+        variants[index] = _tried(
+            with_race(streamed, race.alone, race.together, question.limits), tried
+        )
         members.update(beside)
         if together.is_own:
             variants.append(planned)
@@ -227,7 +229,7 @@ class VariantBatches:
         if not race.is_faster:
             variants[index] = with_slower(before, race.together, race.ratio)
             return variants[index].contenders[-1].why
-        variants[index] = with_mixed(made.alone, before, race.alone, race.together)
+        variants[index] = with_mixed(made.alone, before, race.alone, race.together, question.limits)
         del variants[together.number :]
         variants.append(made.full)
         members.update(together.members)

@@ -9,8 +9,8 @@ So no more memory is taken than by one of them and the reference. This says whet
 worth a gate of its own: only outputs of the fastest are held against the reference's here.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from stagecut import backends
@@ -38,11 +38,12 @@ class Replicas:
     """What was seen: the turn of the fastest that is right, None where none was fast enough; and by
     device the seconds from one call to the next, or the least that these can be, where it had no
     turn; `least_s` is what they would be on CPUs that no other work took anything of, at the least.
-    Devices that cannot run the whole are left out."""
+    Devices that cannot run the whole are left out; those `without_turn` had none."""
 
     run: StreamRun | None
     period_s: Mapping[str, float]
     least_s: Mapping[str, float]
+    without_turn: Collection[str] = ()
 
 
 def with_all_cores(costs: CostTable) -> CostTable:
@@ -83,18 +84,38 @@ def whole_replicas(
     left = sorted(
         proposals_of(expanded, restrict), key=lambda each: before_s.get(each.id.device, inf)
     )
-    seen_s: dict[str, float] = {}
-    least_s: dict[str, float] = {}
+    seen = _Seen()
     while left:
-        found = _fastest(measurements, left, most_s, least, before_s, seen_s, least_s)
+        found = _fastest(measurements, left, most_s, least, before_s, seen)
         if found is None:
             break
         proposal, run = found
         if _is_right(measurements, proposal, tolerance):
-            return Replicas(run, seen_s, least_s)
+            return seen.replicas(run)
         left.remove(proposal)
-        del seen_s[proposal.id.device], least_s[proposal.id.device]
-    return Replicas(None, seen_s, least_s)
+        seen.forget(proposal.id.device)
+    return seen.replicas(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of each device so far, as in Replicas."""
+
+    period_s: dict[str, float] = field(default_factory=dict)
+    least_s: dict[str, float] = field(default_factory=dict)
+    without_turn: set[str] = field(default_factory=set)
+
+    def note(self, device: str, least_s: float, run: StreamRun | None) -> None:
+        self.least_s[device] = least_s
+        self.period_s[device] = least_s if run is None else run.period_s
+        if run is None:
+            self.without_turn.add(device)
+
+    def forget(self, device: str) -> None:
+        del self.period_s[device], self.least_s[device]
+
+    def replicas(self, run: StreamRun | None) -> Replicas:
+        return Replicas(run, self.period_s, self.least_s, self.without_turn)
 
 
 def _executor_of(measurements: Measurements, proposal: StreamProposal) -> Executor:
@@ -154,21 +175,20 @@ def _fastest(
     most_s: float,
     least: int,
     before_s: Mapping[str, float],
-    seen_s: dict[str, float],
-    least_s: dict[str, float],
+    seen: _Seen,
 ) -> tuple[StreamProposal, StreamRun] | None:
-    """Notes in `seen_s` and `least_s` what was seen of each device."""
+    """Notes what was seen of each device."""
     found = None
     for proposal in proposals:
         device = proposal.id.device
         if before_s.get(device, 0.0) > _FAR * most_s:
-            seen_s[device] = least_s[device] = before_s[device]
+            seen.note(device, before_s[device], None)
             continue
         try:
-            least_s[device], run = _tried(measurements, proposal, most_s, least)
+            least_s, run = _tried(measurements, proposal, most_s, least)
         except EngineError:
             continue
-        seen_s[device] = least_s[device] if run is None else run.period_s
+        seen.note(device, least_s, run)
         if run is not None and run.period_s <= most_s:
             found, most_s = (proposal, run), run.period_s
     return found

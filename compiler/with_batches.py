@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.plan import PlannedVariant
-from stagecut.compiler.ir.stream import in_flight
+from stagecut.compiler.ir.planned_stream import PlannedStream
+from stagecut.compiler.ir.stream import as_planned, in_flight
 from stagecut.compiler.ir.stream_certificate import LATENCY, Limit, most_latency_s
 from stagecut.passes.gate.gate import versus
 
@@ -25,7 +26,6 @@ def with_batches(
     batches = (size,) * len(together.replicas)
     period_s = together.period_s / size
     latency_s = together.latency_s + (size - 1) * period_s
-    most_s = most_latency_s(limits)
     kept = all(limit.allows(latency_s) for limit in limits if limit.name == LATENCY)
     if not kept or not same_threads(planned, batched):
         return planned
@@ -41,6 +41,9 @@ def with_batches(
         ),
     )
     proof = batched.certificate
+    stream = replace(
+        together, batches=batches, period_s=period_s, latency_s=latency_s, another=None, front=()
+    )
     return replace(
         planned,
         contenders=contenders,
@@ -50,16 +53,16 @@ def with_batches(
             lower_bound=proof.lower_bound / size,
             statement=f"of batches of {size}, {proof.claim}",
         ),
-        stream=replace(
-            together,
-            batches=batches,
-            period_s=period_s,
-            latency_s=latency_s,
-            another=None,
-            front=(),
-            in_flight=in_flight(together.replicas, batches, period_s, latency_s, most_s),
-        ),
+        stream=_within(stream, shipped.median_s, limits),
     )
+
+
+def _within(stream: PlannedStream, seen_s: float, limits: Sequence[Limit]) -> PlannedStream:
+    """With as many inputs in flight as keep to a limit on latency, where one was seen to come every
+    `seen_s`."""
+    most_s = as_planned(most_latency_s(limits), stream.period_s, seen_s)
+    known = stream.replicas, stream.batches, stream.period_s, stream.latency_s
+    return replace(stream, in_flight=in_flight(*known, most_s))
 
 
 def _why_not(each: Contender, planned: PlannedVariant, shipped: Contender) -> str:
@@ -67,13 +70,29 @@ def _why_not(each: Contender, planned: PlannedVariant, shipped: Contender) -> st
     return versus(each, shipped) if each is planned.shipped else f"one by one, {each.why}"
 
 
-def with_race(planned: PlannedVariant, alone: Contender, together: Contender) -> PlannedVariant:
+def with_race(
+    planned: PlannedVariant,
+    alone: Contender,
+    together: Contender,
+    limits: Sequence[Limit] = (),
+) -> PlannedVariant:
     """With the figures of the turns that what ships, `together`, took with what was the best one by
     one."""
     lost = replace(alone, chosen=False, trace=None, why=versus(alone, together))
     seen = {alone.id: lost, together.id: replace(together, chosen=True, why=planned.shipped.why)}
-    contenders = tuple(seen.get(each.id, each) for each in planned.contenders)
-    return replace(planned, contenders=contenders)
+    contenders = tuple(seen.get(each.id) or _of_other_turns(each) for each in planned.contenders)
+    stream = planned.stream
+    return replace(
+        planned,
+        contenders=contenders,
+        stream=None if stream is None else _within(stream, together.median_s, limits),
+    )
+
+
+def _of_other_turns(contender: Contender) -> Contender:
+    """With figures that are not to be held against those of what ships."""
+    why = f"{contender.why}, in other turns" if contender.why else "in other turns"
+    return replace(contender, chosen=False, trace=None, why=why, other_turns=True)
 
 
 def with_slower(planned: PlannedVariant, batched: Contender, ratio: float) -> PlannedVariant:
@@ -81,23 +100,26 @@ def with_slower(planned: PlannedVariant, batched: Contender, ratio: float) -> Pl
     of what ships, in turns with it."""
     change = f"{abs(ratio - 1):.1%} {'slower' if ratio >= 1 else 'faster'}"
     why = f"in turns with what ships {change}, which is not clearly faster"
-    told = replace(batched, chosen=False, trace=None, why=why)
+    told = replace(batched, chosen=False, trace=None, why=why, other_turns=True)
     return replace(planned, contenders=(*planned.contenders, told))
 
 
 def with_mixed(
-    made: PlannedVariant, before: PlannedVariant, best: Contender, mixed: Contender
+    made: PlannedVariant,
+    before: PlannedVariant,
+    best: Contender,
+    mixed: Contender,
+    limits: Sequence[Limit] = (),
 ) -> PlannedVariant:
     """What was `made` so that stages differ in how many inputs they take, with the contenders of
     what was the best `before`; `best` and `mixed` have the figures of their turns."""
     lost = replace(best, chosen=False, trace=None, why=versus(best, mixed))
-    others = (
-        lost if each.id == best.id else replace(each, chosen=False, trace=None)
-        for each in before.contenders
-    )
+    others = (lost if each.id == best.id else _of_other_turns(each) for each in before.contenders)
     chosen = replace(mixed, chosen=True, why=made.shipped.why)
     tried = () if before.stream is None else before.stream.tried
-    stream = None if made.stream is None else replace(made.stream, tried=tried)
+    stream = made.stream
+    if stream is not None:
+        stream = _within(replace(stream, tried=tried), mixed.median_s, limits)
     return replace(made, contenders=(*others, chosen), stream=stream)
 
 

@@ -139,6 +139,7 @@ def compile_(
     limits.for_streams(max_latency, "--max-latency", objective)
     limits.for_streams(max_memory, "--max-memory", objective)
     allowed = limits.parse_tolerance(tolerance, of_metric=metric is not None)
+    most_s, most_bytes, most_j = limits.parse_limits(max_latency, max_memory, max_energy)
     common.keep_to_cores(cores)
     asked_precision: Precision | None = None
     if precision is not None:
@@ -221,10 +222,10 @@ def compile_(
         metric=metric,
         data=data,
         reference=reference,
-        max_energy_j=None if max_energy is None else limits.parse_joules(max_energy),
+        max_energy_j=most_j,
         max_batch=limits.for_streams(max_batch, "--max-batch", objective),
-        max_latency_s=None if max_latency is None else limits.parse_seconds(max_latency),
-        max_memory_bytes=None if max_memory is None else limits.parse_bytes(max_memory),
+        max_latency_s=most_s,
+        max_memory_bytes=most_bytes,
         costs=None if costs is None else read_costs(costs),
         machine=None if machine is None else read_machine(machine),
         decoding=of_decoder,

@@ -137,7 +137,14 @@ def stream_limits(
     """`50ms`, `2GiB` and `1.5mJ`, where they are given; raises UsageError."""
     from stagecut.compiler.ir.stream_certificate import limits_of_stream
 
-    return limits_of_stream(
+    return limits_of_stream(*parse_limits(max_latency, max_memory, max_energy))
+
+
+def parse_limits(
+    max_latency: str | None, max_memory: str | None, max_energy: str | None
+) -> tuple[float | None, float | None, float | None]:
+    """The same, each by itself."""
+    return (
         None if max_latency is None else parse_seconds(max_latency),
         None if max_memory is None else parse_bytes(max_memory),
         None if max_energy is None else parse_joules(max_energy),

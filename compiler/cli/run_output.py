@@ -78,8 +78,10 @@ class Runs:
 
     @property
     def observed_s(self) -> float | None:
-        """What the gate measured for the whole plan."""
-        return self.planned.observed_s if self.profiled and not self.fallback else None
+        """What the gate measured for the whole plan; of a stream that is from one output to the
+        next, and says nothing of a run."""
+        told = self.profiled and not self.fallback and self.planned.stream is None
+        return self.planned.observed_s if told else None
 
     def steps(self) -> "Iterator[Step]":
         """Those of the last run, with the medians of all."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stagecut.compiler.cli.output import LiveLine, note, print_json, say
+from stagecut.compiler.cli.outputs import check_outputs
 from stagecut.compiler.ir import units
 from stagecut.compiler.ir.errors import UsageError
 
@@ -79,7 +80,9 @@ def run_stream(
     trace: Path | None,
     json: bool,
 ) -> None:
-    """Raises the first error of an input behind everything else."""
+    """Raises the first error of an input behind everything else, and before anything runs
+    OutputError for a `trace` that cannot be written."""
+    check_outputs({"--trace": trace})
     modelled = session.planned.account.basis == "modelled"
     if modelled and not session.is_fallback and not session.is_over_hosts:
         note(
@@ -94,6 +97,10 @@ def run_stream(
                 streamed = _closed(session, feeds, seconds, watched)
             else:
                 streamed = _open(session, feeds, seconds, rate, watched)
+    if json:
+        print_json("stagecut.stream/1", document(streamed))
+    else:
+        _show(streamed)
     if trace is not None:
         from stagecut.compiler.formats.atomic import replacing
         from stagecut.compiler.formats.chrome_trace import stream_to_chrome
@@ -101,10 +108,6 @@ def run_stream(
         with replacing(trace) as temporary:
             text = stream_to_chrome(session.stream_trace(), _observed(session, streamed))
             temporary.write_text(text, "utf-8")
-    if json:
-        print_json("stagecut.stream/1", document(streamed))
-    else:
-        _show(streamed)
     if streamed.error is not None:
         raise streamed.error
 

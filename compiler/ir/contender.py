@@ -82,9 +82,11 @@ class Contender:
     `also` are the other contenders that turned out to be this same plan. The true median lies
     between `low_s` and `high_s` with 95 % confidence; `noise` says what is odd about the runs, and
     is empty where nothing is. `stage_s` are the medians of its stages, without transfers; empty
-    when it was only predicted. `predicted_s` and `energy_j` are by the costs; the energy is None
-    where not all of it is known. `cpu_s` is the processor time of a run, of all threads, None where
-    it was not measured. `trace` is its run of median length, kept of the chosen one only.
+    when it was only predicted. Those of `other_turns` did not take theirs with what ships: no
+    figure of one is to be held against one of the other. `predicted_s` and `energy_j` are by the
+    costs; the energy is None where not all of it is known. `cpu_s` is the processor time of a run,
+    of all threads, None where it was not measured. `trace` is its run of median length, kept of the
+    chosen one only.
     """
 
     id: ContenderId
@@ -106,6 +108,7 @@ class Contender:
     high_s: Amount = 0.0
     why: str = ""
     noise: str = ""
+    other_turns: bool = False
 
     @property
     def name(self) -> str:

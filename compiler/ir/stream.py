@@ -88,6 +88,12 @@ def in_flight(
     return most if allowed >= most else max(*batches, 1, int(allowed))
 
 
+def as_planned(most_s: float, planned_s: float, seen_s: float) -> float:
+    """What a limit of `most_s` is by planned times, where an input was seen to come every `seen_s`
+    and not every `planned_s`."""
+    return most_s * planned_s / seen_s if seen_s > planned_s else most_s
+
+
 def over_at_once(period_s: float) -> int:
     """How many inputs are over in so short a time that who wakes may as well find them all."""
     return min(_MOST_HANDED, math.ceil(_HANDED_S / period_s)) if period_s else 1

@@ -73,6 +73,6 @@ def _work(queue: "SimpleQueue[_Callback | None]") -> None:
         callback, future = given
         try:
             callback(future)
-        except Exception:
+        except BaseException:  # also of SystemExit: others wait for their callbacks
             _LOG.exception("exception calling callback for %r", future)
         del given, callback, future  # or else they live until the next ones come

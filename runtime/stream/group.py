@@ -30,6 +30,7 @@ class Group:
         self.items: Sequence[Item] = items
         self._come = come
         self._passage: Passage | None = None
+        self._apart = False
 
     @classmethod
     def of(cls, items: Sequence[Item]) -> "Group":
@@ -59,6 +60,9 @@ class Group:
         if not self.items:
             return []
         has_come = bool(self._come)  # with rows that are cut out of those of several
+        if self._is_short:
+            self._apart = True
+            return [*map(_alone, self.items)]
         try:
             outputs = self._advanced(to_end=to_end)
             return None if outputs is None else [*self._answers(outputs)]
@@ -68,6 +72,26 @@ class Group:
             if len(self.items) == 1 and not (has_come or self._may_run_otherwise(error)):
                 return [error]
         return [*map(_alone, self.items)]  # no frame of ours between, where errors would be kept
+
+    @property
+    def _is_short(self) -> bool:
+        """Whether it was to be a full batch, of which some were cancelled: only for these are there
+        stages, and only these were checked."""
+        if len(self.items) == 1 or self._come or self._passage is not None:
+            return False
+        variant, first = self.items[0].variant, self.items[0].shapes
+        return variant.has_full_batches and not variant.passes(stacked(first, len(self.items)))
+
+    def calls(self, start_s: float, end_s: float) -> Iterator[tuple[int, tuple[float, float]]]:
+        """How many inputs ran in each call between these times, and when: one call, unless what was
+        left of a batch ran one by one."""
+        count = len(self.items)
+        if not self._apart:
+            yield count, (start_s, end_s)
+            return
+        step_s = (end_s - start_s) / count
+        for at in range(count):
+            yield 1, (start_s + at * step_s, start_s + (at + 1) * step_s)
 
     def _advanced(self, *, to_end: bool) -> Feeds | None:
         """The outputs of all together; None where there are further stages."""

@@ -322,7 +322,8 @@ class Pipeline:
             if self._broken is not None:
                 return None
             self._scheduler.end(start, leave=results is not None)
-            self._note(Call(start.stage, start.replica, len(group.items), start_s, now_s))
+            for size, part_s in group.calls(start_s, now_s):
+                self._note(Call(start.stage, start.replica, size, *part_s))
             if results is not None:
                 self._leave(start, group, now_s)
             own = self._settle((start.stage, start.replica))
@@ -339,7 +340,7 @@ class Pipeline:
             item.group = None  # which has the item itself in it
             del self._unanswered[item]
         for item in group.items:
-            planned = item.variant.stream
+            planned = item.variant.stream if item.shapes == item.variant.shapes else None
             period_s = None if planned is None else planned.period_s
             self._departures.append(Departure(item.arrived_s, now_s, period_s))
         self._outputs += len(group.items)

@@ -48,7 +48,7 @@ class Results(Iterator["Outputs | Exception"]):
         on_error: OnError,
     ) -> None:
         self._pending: _Pending = _InOrder(together) if ordered else _AsTheyCome()
-        self._ended = False
+        self._ended = self._closed = False
         self._held: Item | None = None
         self._last: Exception | None = None
         check_choice(on_error, get_args(OnError), "on_error")
@@ -82,15 +82,19 @@ class Results(Iterator["Outputs | Exception"]):
 
     def close(self) -> None:
         """Take no more inputs, cancel those that no stage has begun with, and hand nothing back
-        any more."""
-        self._ended = True
+        any more; whoever waits for outputs in another thread finds the end."""
+        self._ended = self._closed = True
         self._held = self._last = None
         self._pending.cancel()
 
     def _next(self) -> Told:
         self._fill()
         if self._pending:
-            return self._pending.next()
+            try:
+                return self._pending.next()
+            except LookupError:
+                if not self._closed:  # by another thread, while this one waited
+                    raise
         raise self._last or StopIteration
 
     def _fill(self) -> None:

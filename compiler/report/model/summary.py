@@ -172,13 +172,15 @@ def _overruled(planned: PlannedVariant) -> Overruled | None:
 
 
 def _rival(planned: PlannedVariant) -> Rival | None:
-    """The best of the contenders that are one device alone, and not this plan."""
+    """The best of the contenders that are one device alone, and not this plan, and that took turns
+    with it."""
     shipped = planned.shipped
     singles = [
         each
         for each in planned.contenders
         if each.single_device is not None
         and not each.chosen
+        and not each.other_turns
         and each.accounting == shipped.accounting
     ]
     if not singles or shipped.median_s <= 0:

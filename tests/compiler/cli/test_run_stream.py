@@ -60,6 +60,27 @@ def test_a_closed_loop(run: Run, plans: dict[str, Path], tmp_path: Path) -> None
     assert tracks <= {f"stage 0 on cpu.serial, replica {index}" for index in (0, 1)}
 
 
+def test_a_trace_that_cannot_be_written_is_refused_before_anything_runs(
+    run: Run, plans: dict[str, Path], tmp_path: Path
+) -> None:
+    asked = ("run", plans["one device"], "--random", 0, "--stream", "--seconds", 3600)
+    said = run(*asked, "--trace", tmp_path / "missing" / "stream.json")
+    assert said.code != 0
+    assert "missing" in said.err
+
+
+def test_other_shapes_than_the_plan_says_something_of(run: Run, plans: dict[str, Path]) -> None:
+    asked = ("run", plans["one device x2"], "--random", 0, "--stream", "--seconds", 0.1, "--json")
+    assert _json(run(*asked, "--shape", "x=3x24"))["planned_period_s"] is None
+
+
+def test_a_single_run_is_not_held_against_the_rate_of_a_stream(
+    run: Run, plans: dict[str, Path]
+) -> None:
+    found = _json(run("run", plans["one device x2"], "--random", 0, "--json"))
+    assert found["observed_s"] is None
+
+
 def test_an_open_loop(run: Run, plans: dict[str, Path]) -> None:
     asked = ("run", plans["one device"], "--random", 0, "--stream", "--seconds", 0.5)
     found = _json(run(*asked, "--rate", 20, "--json"))

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 import pytest
 
+from stagecut.compiler import Plan
 from stagecut.compiler.measure.cpus import usable_cpus
 from tests.support.command_line import Said
 
@@ -209,3 +210,22 @@ def test_the_topology(run: Run) -> None:
     assert document["usable_cpus"] == usable_cpus()
     cpus = [cpu for group in document["groups"] for cpu in group["cpus"]]
     assert sorted(cpus) == sorted(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    "limit", [("--max-latency", "-5ms"), ("--max-memory", "5"), ("--max-energy", "1..5mJ")]
+)
+def test_a_dry_run_looks_at_limits(run: Run, model: Path, limit: tuple[str, str]) -> None:
+    said = run("compile", model, "--dry-run", "--objective", "throughput", *limit)
+    assert said.code == 2
+    assert limit[0] in said.err
+
+
+def test_a_run_is_priced_under_load_as_all_else_of_a_stream_is(
+    compiled: Compiled, model: Path
+) -> None:
+    compiled()
+    planned = Plan.load(model.with_suffix(".plan")).first.planned
+    assert planned.stream is not None
+    [step] = planned.account.steps
+    assert step.time_s == pytest.approx(planned.stream.period_s * planned.stream.replicas[0])

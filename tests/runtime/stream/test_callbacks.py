@@ -1,6 +1,7 @@
 """Callbacks: in order, in a thread of their own, whatever they wait for."""
 
 import logging
+import sys
 import threading
 from concurrent.futures import CancelledError, Future
 from typing import Any
@@ -54,6 +55,7 @@ def test_what_a_callback_raises_is_logged_and_the_next_one_runs(
     seen: list[Future[Any]] = []
     one, other = CalledBack(callbacks), CalledBack(callbacks)
     one.add_done_callback(lambda _: 1 / 0)
+    one.add_done_callback(lambda _: sys.exit(3))
     other.add_done_callback(seen.append)
     with caplog.at_level(logging.ERROR, "concurrent.futures"):
         one.set_result(None)
@@ -65,6 +67,7 @@ def test_what_a_callback_raises_is_logged_and_the_next_one_runs(
         other.result()
     assert "exception calling callback" in caplog.text
     assert "ZeroDivisionError" in caplog.text
+    assert "SystemExit" in caplog.text
 
 
 def test_a_callback_that_waits_for_the_replica_that_answered() -> None:

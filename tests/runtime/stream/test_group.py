@@ -133,6 +133,27 @@ def test_who_is_no_longer_wanted_is_in_no_call() -> None:
     assert Group.of([cancelled := item(variant, 3)]).items == [cancelled]
 
 
+def test_what_is_left_of_a_full_batch_runs_one_by_one() -> None:
+    """Where stages were made for full ones: others would have to be made, and nobody checked
+    them."""
+    variant = FakeVariant(_double, _double)
+    variant.has_full_batches, variant.passing = True, False
+    items = [item(variant, number) for number in (1, 2, 3)]
+    items[1].future.cancel()
+    group = Group.of(items)
+    assert _answers(group.advance()) == [[4], [12]]
+    assert variant.ran_alone == 2
+    assert [*group.calls(0.0, 4.0)] == [(1, (0.0, 2.0)), (1, (2.0, 4.0))]
+
+
+def test_a_full_batch_is_one_call() -> None:
+    variant = FakeVariant(_double)
+    variant.has_full_batches = True
+    group = Group([item(variant, number) for number in (1, 2)])
+    assert _answers(group.advance()) == [[2], [4]]
+    assert [*group.calls(0.0, 4.0)] == [(2, (0.0, 4.0))]
+
+
 def test_of_several_only_the_one_that_fails_has_the_error() -> None:
     def stage(array: Tensor) -> Tensor:
         if (array < 0).any():

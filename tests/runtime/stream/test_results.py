@@ -216,6 +216,36 @@ def test_ctrl_c_in_the_reader(source: Make, ordered: bool) -> None:
     stream.streams.close(cancel=False)
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+def test_who_waits_while_another_thread_closes_finds_the_end(source: Make, ordered: bool) -> None:
+    waiting, go_on = threading.Event(), threading.Event()
+    found: list[object] = []
+
+    def stage(array: Tensor) -> Tensor:
+        if array[0] == 1:
+            waiting.set()
+            assert go_on.wait(10)
+        return array
+
+    def read() -> None:
+        try:
+            found.extend(_numbers(results))
+        except BaseException as error:
+            found.append(error)
+
+    stream = source(stage)
+    results = stream.results(itertools.count(), ordered=ordered)
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert waiting.wait(10)
+    time.sleep(0.02)  # until the reader waits for what is held up
+    results.close()
+    go_on.set()
+    reader.join()
+    assert not [each for each in found if isinstance(each, BaseException)]
+    stream.streams.close(cancel=False)
+
+
 def test_producers_share_the_threads(source: Make) -> None:
     stream = source(_uneven, _uneven, replicas=2)
     found: dict[int, list[object]] = {}
