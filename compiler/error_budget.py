@@ -246,7 +246,8 @@ class ErrorBudget:
         no time for it, or there is nothing to trade."""
 
         def solve(limit: float | None) -> Solution:
-            return Partition(objective, _FRONT_SEARCH_S)(with_error_limit(table, limit))
+            partition = Partition(objective, _FRONT_SEARCH_S, searches_orders=False)
+            return partition(with_error_limit(table, limit))
 
         most = FRONT_POINTS[self.measurements.context.settings.effort]
         found = tuple(error_front(solve, lambda each: each.account.uses.get(ERROR, 0.0), most))

@@ -129,7 +129,8 @@ def _fewer_stages(
     )
     expensive = replace(costs, machine=replace(costs.machine, devices=devices))
     try:
-        schedule = Partition(objective, limit_s=search_s)(expensive).schedule
+        partition = Partition(objective, limit_s=search_s, searches_orders=False)
+        schedule = partition(expensive).schedule
     except StagecutError:  # nothing found in time: there are others to compare
         return
     if len(schedule.stages) < len(optimum.schedule.stages):

@@ -69,12 +69,14 @@ class Partition:
     """Ties go to the earlier device within a memory, and are always broken the same way.
 
     `limit_s` is how long HiGHS may search where elimination is not enough; `told` learns how that
-    goes.
+    goes. Orders are searched through where budgets are exceeded, unless `searches_orders` is off:
+    for who wants schedules, and no proof.
     """
 
     objective: Objective = LATENCY
     limit_s: float = 60.0
     told: Told = nobody
+    searches_orders: bool = True
 
     def __call__(self, table: CostTable) -> Solution:
         """Raises UnplaceableError when no assignment is possible, or none is found in time."""
@@ -103,6 +105,7 @@ class _Partitioning:
         self._limit_s = asked.limit_s
         self._near = near
         self._told = asked.told
+        self._searches_orders = asked.searches_orders
         # Held by nothing that it holds: a table of a million nodes goes as soon as it is solved.
         self._precedence_of = cache(partial(Precedence.of, table))
         self._best = Incumbent(table, objective, self._precedence_of)
@@ -258,10 +261,11 @@ class _Partitioning:
         for primal in dual.primals:
             self._best.offer(primal.devices)
         bound, proof = dual.bound, "variable elimination with prices on budgets"
+        searched = math.inf if self._ordered and self._searches_orders else -math.inf
         if not meets(self._best.total, bound):
-            if self._ordered and self._best.schedule is not None:
-                ruled_out = reduced_cost_fixing(problem, dual, self._best.total)
-                if self._search_ideals(ruled_out):
+            if self._best.schedule is not None and self._best.total < searched:
+                searched = self._best.total
+                if self._search_ideals(reduced_cost_fixing(problem, dual, searched)):
                     return self._solution(self._best.total, f"{proof}, ideals", problem.width)
             pooled = self._pooled(bound)
             proof += ", alike devices as one" if pooled > bound else ""
@@ -270,11 +274,21 @@ class _Partitioning:
             left_s = max(0.0, end_s - perf_counter())
             bound = self._search(lambda: self._promising(problem, dual), bound, left_s)
             proof += ", then HiGHS"
-        if self._ordered and not meets(self._best.total, bound):
-            nothing = np.zeros(self._arrays.cost.shape, dtype=np.bool_)
-            if self._search_ideals(nothing):
-                bound, proof = self._best.total, f"{proof}, ideals"
+        # What was too many for a search is too many again, unless more can be ruled out.
+        again = self._is_better_than(searched) and not meets(self._best.total, bound)
+        if again and self._search_ideals(self._dearer(problem, dual)):
+            bound, proof = self._best.total, f"{proof}, ideals"
         return self._solution(bound, proof, problem.width)
+
+    def _is_better_than(self, total: float) -> bool:
+        """Whether the best schedule, if there is one, takes less than that."""
+        return self._best.total < total or (self._best.schedule is None and total == math.inf)
+
+    def _dearer(self, problem: Problem, dual: Dual) -> Bools:
+        """The candidates (N, D) that no better schedule than the best can have."""
+        if self._best.schedule is None:
+            return np.zeros(self._arrays.cost.shape, dtype=np.bool_)
+        return reduced_cost_fixing(problem, dual, self._best.total)
 
     def _pooled(self, bound: float) -> float:
         """The higher bound, once devices that are alike are looked at as one; an assignment from
@@ -299,7 +313,7 @@ class _Partitioning:
         if self._best.schedule is None:
             return self._table
         names = [device.name for device in self._table.machine.devices]
-        ruled_out = reduced_cost_fixing(problem, dual, self._best.total)
+        ruled_out = self._dearer(problem, dual)
         nodes = []
         for node, row in zip(self._table.nodes, ruled_out.tolist(), strict=True):
             out = {name for name, gone in zip(names, row, strict=True) if gone}
