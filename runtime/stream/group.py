@@ -79,8 +79,9 @@ class Group:
         stages, and only these were checked."""
         if len(self.items) == 1 or self._come or self._passage is not None:
             return False
-        variant, first = self.items[0].variant, self.items[0].shapes
-        return variant.has_full_batches and not variant.passes(stacked(first, len(self.items)))
+        variant = self.items[0].variant
+        full = 1 if variant.stream is None else variant.stream.batch
+        return variant.has_full_batches and len(self.items) < full
 
     def calls(self, start_s: float, end_s: float) -> Iterator[tuple[int, tuple[float, float]]]:
         """How many inputs ran in each call between these times, and when: one call, unless what was

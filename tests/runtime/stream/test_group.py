@@ -9,7 +9,7 @@ from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.ir.errors import CrashFault, EngineError, RangeFault, StageFault
 from stagecut.runtime.stream.group import Group
 from stagecut.runtime.stream.item import Outputs
-from tests.support.fake_variant import FakeVariant, item
+from tests.support.fake_variant import FakeVariant, item, stream_of
 
 
 def _double(array: Tensor) -> Tensor:
@@ -136,8 +136,8 @@ def test_who_is_no_longer_wanted_is_in_no_call() -> None:
 def test_what_is_left_of_a_full_batch_runs_one_by_one() -> None:
     """Where stages were made for full ones: others would have to be made, and nobody checked
     them."""
-    variant = FakeVariant(_double, _double)
-    variant.has_full_batches, variant.passing = True, False
+    variant = FakeVariant(_double, _double, stream=stream_of(1, 1, batch=3))
+    variant.has_full_batches = True
     items = [item(variant, number) for number in (1, 2, 3)]
     items[1].future.cancel()
     group = Group.of(items)
@@ -147,7 +147,7 @@ def test_what_is_left_of_a_full_batch_runs_one_by_one() -> None:
 
 
 def test_a_full_batch_is_one_call() -> None:
-    variant = FakeVariant(_double)
+    variant = FakeVariant(_double, stream=stream_of(1, batch=2))
     variant.has_full_batches = True
     group = Group([item(variant, number) for number in (1, 2)])
     assert _answers(group.advance()) == [[2], [4]]
