@@ -49,6 +49,9 @@ from stagecut.runtime.executor import Executor
 #: Operators by which a model asks whether numbers are any.
 _MIND_NAN = frozenset({"IsNaN", "IsInf"})
 
+#: What stands in for the reference where figures do not depend on how many threads it has.
+_ON_ALL_CPUS = "cpu.parallel"
+
 _NARROW = re.compile(r"float(16|8|6|4)")
 
 
@@ -144,7 +147,7 @@ class Answers:
             OneNode(self.extract, engines),
             partial(self.build, engines=engines),
             self._values,
-            self._runs,
+            partial(self._runs, engines={REFERENCE: backends.create(_ON_ALL_CPUS)}),
             self.context.settings.progress,
             ERROR_RUNS[self.context.settings.effort],
             together=1 if self.context.crashes else TOGETHER,  # so that it is known who crashes
@@ -333,11 +336,15 @@ class Answers:
         schedule = Schedule((Stage(REFERENCE, everything),), (Run(0),))
         return StagedSchedule(schedule, (program,), (None,))
 
-    def _runs(self, program: StageProgram) -> Callable[[Feeds], Mapping[str, Tensor]]:
-        """Runs it there; prepared when it is first run. Raises EngineError."""
+    def _runs(
+        self, program: StageProgram, engines: Mapping[str, Backend] | None = None
+    ) -> Callable[[Feeds], Mapping[str, Tensor]]:
+        """Runs it there, or on what goes by that name in `engines`; prepared when it is first run.
+        Raises EngineError."""
         outputs = [value.name for value in program.outputs]
         staged = self.on_reference(program)
-        prepared = _prepared_once(self.context, staged, outputs, self.reference_engines)
+        engines = self.reference_engines if engines is None else engines
+        prepared = _prepared_once(self.context, staged, outputs, engines)
         return lambda feeds: prepared().run(feeds)[0]
 
     @cached_property

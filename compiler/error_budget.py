@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from stagecut import backends
 from stagecut.compiler.compared import Compared
-from stagecut.compiler.effort import FRONT_POINTS, SEARCH_S
+from stagecut.compiler.effort import FRONT_MEASURED, FRONT_POINTS, SEARCH_S
 from stagecut.compiler.ir.account import Account, account
 from stagecut.compiler.ir.candidates import ExpandedGraph
 from stagecut.compiler.ir.contender import ContenderId, ContenderKind
@@ -242,8 +242,9 @@ class ErrorBudget:
         return self._checks[schedule]
 
     def front(self, table: CostTable, objective: Objective) -> tuple[ErrorPoint, ...]:
-        """Time against error, by the costs, with the errors measured; nothing where the effort has
-        no time for it, or there is nothing to trade."""
+        """Time against error, by the costs, with the errors measured where the effort has time for
+        it, or they are known; nothing where it has none for a front, or there is nothing to
+        trade."""
 
         def solve(limit: float | None) -> Solution:
             partition = Partition(objective, _FRONT_SEARCH_S, searches_orders=False)
@@ -254,7 +255,10 @@ class ErrorBudget:
         return tuple(map(self._point, found)) if len(found) > 1 else ()
 
     def _point(self, solution: Solution) -> ErrorPoint:
-        costs, held = solution.account, self._check(solution.schedule, solution.account).held
+        costs, schedule = solution.account, solution.schedule
+        measures = FRONT_MEASURED[self.measurements.context.settings.effort]
+        check = self._check(schedule, costs) if measures else self._checks.get(schedule)
+        held = None if check is None else check.held
         return ErrorPoint(
             costs.latency_s,
             costs.basis,

@@ -97,11 +97,16 @@ def error_front(planned: PlannedPrecision | None) -> str:
     if planned is None or not planned.front:
         return ""
     told = (
-        f"{percent_of(point.error)} off in {time(Figure(point.run_s, point.basis))} "
-        f"({nodes_on(point)})"
+        f"{off(point)} in {time(Figure(point.run_s, point.basis))} ({nodes_on(point)})"
         for point in planned.front
     )
     return f"to choose from, by the costs: {'; '.join(told)}"
+
+
+def off(point: ErrorPoint) -> str:
+    """`5 % off`, and that it was not measured, where it is not exact."""
+    known = point.measured is not None or not point.predicted
+    return f"{percent_of(point.error)} off{'' if known else ' (predicted)'}"
 
 
 def nodes_on(point: ErrorPoint) -> str:

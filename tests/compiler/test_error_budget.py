@@ -85,7 +85,7 @@ def test_the_front_is_of_time_against_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engines = backends.create_all([F32, INT8, INT4])
-    settings = Settings(effort="normal", load=lambda: None, warn=lambda _: None)
+    settings = Settings(effort="thorough", load=lambda: None, warn=lambda _: None)
     context = CompileContext(engines, {name: name for name in engines}, settings, None, ())
     program = load_program(products())
     [weights] = write_weights([program.model], tmp_path)
@@ -106,9 +106,15 @@ def test_the_front_is_of_time_against_error(
     assert front[0].measured is not None
     monkeypatch.setattr("stagecut.compiler.answers.Answers.checked", None)
     assert budget.front(table, LATENCY) == front  # without a cache, either
-    settings = replace(settings, effort="quick")
-    quick = replace(measurements, context=replace(context, settings=settings))
-    assert replace(budget, measurements=quick).front(table, LATENCY) == ()
+    others = {
+        effort: replace(
+            measurements, context=replace(context, settings=replace(settings, effort=effort))
+        )
+        for effort in ("quick", "normal")
+    }
+    assert replace(budget, measurements=others["quick"]).front(table, LATENCY) == ()
+    told = replace(budget, measurements=others["normal"]).front(table, LATENCY)
+    assert [replace(each, measured=None) for each in front[: len(told)]] == [*told]
 
 
 def test_contenders_beyond_the_budget_are_told_with_their_error() -> None:

@@ -1,6 +1,6 @@
 """Time against error: the plans that there are to choose from where precision is a choice.
 
-time |     2                    1 2 3   by the costs, their errors measured
+time |     2                    1 2 3   by the costs, their errors measured or predicted
      |  o      1                o       plans that the gate ran
      +--------------- error
 """
@@ -37,13 +37,14 @@ def _plans(report: Report) -> Iterator[Offer[Trade]]:
         if known is not None and contender.accounting == "measured":
             time = Figure(contender.median_s, contender.basis)
             kind = "chosen" if contender.chosen else "more"
-            yield _offer(kind, Trade(time, known.error, contender.name))
+            trade = Trade(time, known.error, contender.name)
+            yield _offer(kind, trade, f"{wording.percent_of(known.error)} off")
     for point in precision.front:
         time = Figure(point.run_s, point.basis)
-        yield _offer("other", Trade(time, point.error, precision_wording.nodes_on(point)))
+        trade = Trade(time, point.error, precision_wording.nodes_on(point))
+        yield _offer("other", trade, precision_wording.off(point))
 
 
-def _offer(kind: str, trade: Trade) -> Offer[Trade]:
-    error = wording.percent_of(trade.error)
-    title = f"{trade.what}: {wording.time(trade.time)}, {error} off"
+def _offer(kind: str, trade: Trade, off: str) -> Offer[Trade]:
+    title = f"{trade.what}: {wording.time(trade.time)}, {off}"
     return Offer(trade, kind, trade.error, trade.time.time_s, title)

@@ -53,6 +53,14 @@ def test_the_page_draws_them_and_the_terminal_tells_them() -> None:
     )
 
 
+def test_what_was_not_measured_says_so() -> None:
+    report = _report(replace(FAST, measured=None), EXACT)
+    told = precision_wording.error_front(report.precision)
+    assert "4 % off (predicted) in 10.0 ms" in told
+    assert "; 0 % off in 20.0 ms" in told
+    assert errors(report).marks[-2].title.endswith("10.0 ms, 4 % off (predicted)")
+
+
 def test_without_a_choice_there_is_no_drawing() -> None:
     assert not errors(_report()).marks
     assert not errors(report_of(mixed())).marks
