@@ -126,11 +126,13 @@ def _check_numbers(model: ir.Model, source: str) -> None:
             tensor = value.const_value
             if not isinstance(tensor, ir.TensorProtoTensor | ir.StringTensor):
                 continue  # in another file, where its place has a length
+            told = "of its type"
             try:
+                told = f"of {tensor.dtype}{tensor.shape}"
                 tensor.numpy()  # a view of the file's bytes, where it holds the numbers as bytes
             except (ValueError, TypeError, AssertionError) as error:
                 raise ModelError(
-                    f"weight {name!r} does not hold the numbers of {tensor.dtype}{tensor.shape}",
+                    f"weight {name!r} does not hold the numbers {told}",
                     where=source,
                     fix="export the model again",
                 ) from error

@@ -2,7 +2,7 @@
 values that nothing writes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 import onnx
@@ -75,6 +75,42 @@ def _check_operator(
             where=where,
             fix=f"convert the model to opset {since} or newer",
         )
+    for problem in _malformed(node, _schema(node.op_type, imported, node.domain)):
+        raise ModelError(
+            problem,
+            where=where,
+            fix="check it with onnx.checker.check_model; export, copy or download it again",
+        )
+
+
+@cache
+def _schema(op: str, version: int, domain: str) -> onnx.defs.OpSchema | None:
+    """None for an operator, or a version, that the package onnx does not know."""
+    try:
+        return onnx.defs.get_schema(op, version, domain)
+    except onnx.defs.SchemaError:
+        return None
+
+
+def _malformed(node: ir.Node, schema: onnx.defs.OpSchema | None) -> Iterator[str]:
+    """What no operator of its name has: all that comes behind relies on it."""
+    if schema is None:
+        return
+    for what, found, least, most in (
+        ("input", len(node.inputs), schema.min_input, schema.max_input),
+        ("output", len(node.outputs), schema.min_output, schema.max_output),
+    ):
+        if not least <= found <= most:
+            allowed = f"{least}" if least == most else f"{least} to {most}"
+            yield f"has {found} {what}{'' if found == 1 else 's'}, not {allowed}"
+    for name, attribute in node.attributes.items():
+        formal = schema.attributes.get(name)
+        kind = attribute.type.name if formal is None else str(formal.type).rpartition(".")[2]
+        if attribute.type.name != kind:
+            is_, wanted = attribute.type.name.lower(), kind.lower()
+            yield f"its attribute {name} is of type {is_}, not {wanted}"
+        elif isinstance(attribute.value, bytes):
+            yield f"its attribute {name} is no text"
 
 
 def _check_order(graph: ir.Graph | ir.Function, outer: Iterable[ir.Value]) -> None:

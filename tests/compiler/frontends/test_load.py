@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stagecut.compiler.frontends import load_program
@@ -129,6 +129,10 @@ def test_torch_is_not_imported_for_an_onnx_model(chain: Path) -> None:
 
 
 @settings(max_examples=150, deadline=None)
+@example(name="half precision", damage={1000: 160})
+@example(name="einsum", damage={221: 128})
+@example(name="scalars", damage={387: 50})
+@example(name="overridable weight", damage={181: 29})
 @given(
     name=st.sampled_from(list(MODELS)),
     damage=st.dictionaries(st.integers(0, 1000), st.integers(0, 255), min_size=1, max_size=4),

@@ -50,6 +50,21 @@ REFUSED = {
         "node n (Gelu of com.microsoft): the model does not import the domain com.microsoft",
         "add an opset import of com.microsoft, version 1",
     ),
+    "an operator with too few inputs": (
+        _model(RELU.replace("Relu(x)", "MatMul(x)")),
+        "node n (MatMul of ai.onnx): has 1 input, not 2",
+        "onnx.checker.check_model",
+    ),
+    "an operator with too many outputs": (
+        _model(RELU.replace("y = Relu", "y, z = Relu")),
+        "node n (Relu of ai.onnx): has 2 outputs, not 1",
+        "onnx.checker.check_model",
+    ),
+    "an attribute of another type": (
+        _model(RELU.replace("Relu(x)", "Transpose <perm = 1.5> (x)")),
+        "node n (Transpose of ai.onnx): its attribute perm is of type float, not ints",
+        "onnx.checker.check_model",
+    ),
     "an operator newer than the opset": (
         _model(RELU.replace("Relu", "Gelu"), opsets='"": 13'),
         "node n (Gelu of ai.onnx): the operator exists since opset 20, the model imports 13",
