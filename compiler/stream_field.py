@@ -23,7 +23,6 @@ from stagecut.compiler.compared import Compared
 from stagecut.compiler.comparison import configured, engines_of, held_right
 from stagecut.compiler.context import Settings
 from stagecut.compiler.effort import STREAM_ROUNDS
-from stagecut.compiler.ir.account import account
 from stagecut.compiler.ir.contender import Contender, ContenderKind
 from stagecut.compiler.ir.costs import CostTable
 from stagecut.compiler.ir.device import Backend, Feeds, StagedSchedule
@@ -36,7 +35,6 @@ from stagecut.compiler.ir.stream import (
     StreamSchedule,
     StreamSolution,
     in_flight,
-    stream_account,
 )
 from stagecut.compiler.ir.stream_certificate import Limit
 from stagecut.compiler.measurements import Measurements
@@ -337,11 +335,10 @@ class StreamField:
             self.enter([optimum])
         found = []
         for each in named(self._entries, optimum):
-            stream = each.proposal.stream
-            if not all(can_run(costs, stage) for stage in stream.schedule.stages):
+            stages = each.proposal.stream.schedule.stages
+            if not all(can_run(costs, stage) for stage in stages):
                 continue  # nodes in it were seen to be wrong elsewhere
-            single = replace(each.proposal.single, account=account(costs, stream.schedule))
-            proposal = replace(each.proposal, single=single, account=stream_account(costs, stream))
+            proposal = each.proposal.priced(costs)
             if keeps_to(proposal, limits):
                 found.append(replace(each, proposal=proposal))
         if not found:

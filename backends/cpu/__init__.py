@@ -1,7 +1,6 @@
 """ONNX Runtime on the CPU: `cpu.serial` and `cpu.parallel`, and both in lower precision."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from stagecut.backends.cpu.device import CpuBackend
 from stagecut.backends.options import Options
@@ -31,8 +30,7 @@ def create(name: str, options: Mapping[str, str]) -> CpuBackend:
     waits = ("helpers",) if serial else ("waiting", "pinning")
     held_as = () if scheme is None else scheme.options
     kept = "f32" if scheme is None else scheme.named(precision)
-    # of 7 bits or of 8 depends on the machine, a description does not
-    held = "" if scheme is None else f" in {replace(scheme, narrow=False).named(precision)}"
+    held = "" if scheme is None else f" in {scheme.described(precision)}"
     device = on_threads(
         name, options, f"ONNX Runtime on the CPU{held}", kept, also=("sessions", *waits, *held_as)
     )

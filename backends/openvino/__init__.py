@@ -7,7 +7,6 @@ has to be woken.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from importlib.util import find_spec
 
 from stagecut.backends.openvino.device import OpenvinoBackend
@@ -54,9 +53,7 @@ def create(name: str, options: Mapping[str, str]) -> OpenvinoBackend:
     kept = held = precision
     if scheme is not None:
         kind = precision if scheme.calibrated else f"{precision}-weights"
-        kept = scheme.named(kind)
-        # of 7 bits or of 8 depends on the machine, a description does not
-        held = replace(scheme, narrow=False).named(kind)
+        kept, held = scheme.named(kind), scheme.described(kind)
     bits = _OF_WEIGHTS.get(precision, ())
     device = on_threads(
         name, options, f"OpenVINO on the CPU in {held}", kept, also=("streams", "pinning", *bits)
@@ -86,7 +83,7 @@ def _precision(name: str) -> str:
 def _scheme(name: str, options: Mapping[str, str]) -> Scheme | None:
     precision, read = _precision(name), Options(name, options)
     if precision == _STATIC:
-        return _calibrated(Scheme.of(precision, name, options, narrow=sums_are_narrow()), name)
+        return _calibrated(name, options)
     if precision not in {"int8", "int4"}:
         return None
     activations = activations_of(read)
@@ -96,10 +93,12 @@ def _scheme(name: str, options: Mapping[str, str]) -> Scheme | None:
     return Scheme(4, block, activations, whole_blocks=True)
 
 
-def _calibrated(scheme: Scheme, name: str) -> Scheme:
+def _calibrated(name: str, options: Mapping[str, str]) -> Scheme:
     """Raises DeviceError where weights of 8 bits would make other sums: OpenVINO adds as the CPU
     does."""
-    if sums_are_narrow() and not scheme.narrow:
+    narrow = sums_are_narrow()
+    scheme = Scheme.of(_STATIC, name, options, narrow=narrow)
+    if narrow and not scheme.narrow:
         raise DeviceError(
             "this CPU adds two products of 8 bits in 16, which are too few for weights of 8 bits",
             where=f"device {name}",

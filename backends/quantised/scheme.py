@@ -9,7 +9,7 @@ static     the same weights, of convolutions, too; activations are uint8 between
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from stagecut.backends.options import Options
@@ -96,6 +96,10 @@ class Scheme:
         activations = "" if self.activations == "int8" else ", f32 activations"
         narrow = ", weights of 7 bits" if self.narrow else ""
         return f"{precision}{block}{activations}{narrow}"
+
+    def described(self, precision: str) -> str:
+        """As `named`, whatever the machine: whether weights have 7 bits or 8 depends on it."""
+        return replace(self, narrow=False).named(precision)
 
     def quantises(self, operator: Operator) -> bool:
         """Whether it is a product with a weight that this is a scheme for."""

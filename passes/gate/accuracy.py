@@ -156,7 +156,10 @@ def _flaw(
     if nearby is not None and nearby.shape != expected.shape:
         return None  # how much there is depends on roundings
     if is_float(expected) or (_holds_numbers(expected) and limit.asked):
-        return _beyond(name, output, expected, limit, nearby, least)
+        if not expected.size:
+            return None
+        rounded = 0.0 if nearby is None else _relative(nearby, expected, least)
+        return _beyond(name, _relative(output, expected, least), max(limit.relative, rounded))
     wrong = _share(output, expected)
     if wrong <= (0.0 if nearby is None else _share(nearby, expected)):
         return None
@@ -174,20 +177,7 @@ def _misfit(output: object, expected: Tensor) -> str:
     return ""
 
 
-def _beyond(
-    name: str,
-    output: Tensor,
-    expected: Tensor,
-    limit: Limit,
-    nearby: Tensor | None,
-    least: float,
-) -> Flaw | None:
-    if not expected.size:
-        return None
-    found = _relative(output, expected, least)
-    most = limit.relative
-    if nearby is not None:
-        most = max(most, _relative(nearby, expected, least))
+def _beyond(name: str, found: float, most: float) -> Flaw | None:
     if found <= most:
         return None
     if np.isfinite(found):

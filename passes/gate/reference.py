@@ -107,6 +107,10 @@ class Reference:
         """What errors on `inputs` are a part of, beside the largest numbers there."""
         if not limit.lower or inputs.name == SAMPLES:
             return NO_SCALE
+        return self._samples_scale
+
+    @cached_property
+    def _samples_scale(self) -> Scale:
         return scale_of(self.outputs(self.samples))
 
     def _telling(self) -> Iterator[InputSet]:

@@ -38,6 +38,11 @@ class StreamProposal:
     hosting: Hosting = "threads"
     also: tuple[ContenderId, ...] = ()
 
+    def priced(self, costs: CostTable) -> "StreamProposal":
+        """By other costs: the stream, and a single run of it."""
+        single = replace(self.single, account=account(costs, self.stream.schedule))
+        return replace(self, single=single, account=stream_account(costs, self.stream))
+
     @property
     def cores(self) -> int:
         """Those of all replicas."""

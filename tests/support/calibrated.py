@@ -1,12 +1,18 @@
 """Products and convolutions, with the ranges of their own numbers."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx_ir as ir
+import pytest
 
+from stagecut import backends
+from stagecut.backends.quantised import products
 from stagecut.compiler.formats.node_ranges import put_ranges, range_of
 from stagecut.compiler.ir.device import Tensor
 from stagecut.compiler.onnx_runtime import ort
 from tests.support.nodes import Sample, sample
+from tests.support.quantised import as_in_a_plan, in_few_bits
 
 _rng = np.random.default_rng(0)
 
@@ -81,3 +87,31 @@ CASES = {
         )
     ),
 }
+
+
+def check_near(spec: str, case: Sample) -> None:
+    """What the device computes is near the reference, and not the same."""
+    feeds = case.feeds()
+    outputs = backends.create(spec).prepare(case.stage)(feeds)
+    for found, right in zip(outputs, case.reference(feeds), strict=True):
+        off = np.linalg.norm(found - right) / np.linalg.norm(right)
+        assert 0 < off < 0.03
+
+
+def check_stored(spec: str, case: Sample, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the device stores computes the same, in memory and from a plan's files, holds weights in
+    few bits, and is not quantised again."""
+    device, feeds = backends.create(spec), case.feeds()
+    expected = device.prepare(case.stage)(feeds)
+    held = backends.stored(device, case.stage)
+    read = as_in_a_plan(held, folder)
+    names = {"w", "v"} & {*case.stage.model.graph.initializers}
+    assert in_few_bits(held) == in_few_bits(read) == names
+    monkeypatch.setattr(products, "_written", None)
+    for stage in (held, read):
+        for found, right in zip(device.prepare(stage)(feeds), expected, strict=True):
+            np.testing.assert_array_equal(found, right)
+    for name in names:
+        array = read.weight(name)
+        assert array.shape == case.stage.weight(name).shape
+        assert np.abs(array - case.stage.weight(name)).max() < 0.05

@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass
 
+from stagecut.compiler.frontends.normal_form.versions import schema_of
 from stagecut.compiler.ir.errors import ModelError
 
 #: Operators with a new attribute whose default is not what the operator did before.
@@ -54,7 +55,9 @@ def _nodes(function: ir.Function, domain: str) -> Iterator[ir.Node]:
 def _same(node: ir.Node, one: int, other: int) -> bool:
     """Whether the operator is the same in both versions: the newer one may take more types, and
     operands and attributes that the older one lacks, as these have defaults."""
-    older, newer = (_schema(node, version) for version in sorted((one, other)))
+    older, newer = (
+        schema_of(node.op_type, version, node.domain) for version in sorted((one, other))
+    )
     if older is None or newer is None or older.since_version == newer.since_version:
         return older is newer is None or (older is not None and newer is not None)
     if node.op_type in _OTHER_DEFAULTS:
@@ -65,14 +68,6 @@ def _same(node: ir.Node, one: int, other: int) -> bool:
         and _operands(older.inputs) == _operands(newer.inputs)[: len(older.inputs)]
         and _operands(older.outputs) == _operands(newer.outputs)
     )
-
-
-def _schema(node: ir.Node, version: int) -> onnx.defs.OpSchema | None:
-    """None for an operator that ONNX does not know."""
-    try:
-        return onnx.defs.get_schema(node.op_type, version, node.domain)
-    except onnx.defs.SchemaError:
-        return None
 
 
 def _attributes(schema: onnx.defs.OpSchema) -> Mapping[str, object]:

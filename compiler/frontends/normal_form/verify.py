@@ -10,7 +10,11 @@ import onnx_ir as ir
 
 from stagecut.compiler.formats.model_tensors import bodies
 from stagecut.compiler.frontends.normal_form.inlined_size import check_inlined_size
-from stagecut.compiler.frontends.normal_form.versions import check_ir_version, check_opsets
+from stagecut.compiler.frontends.normal_form.versions import (
+    check_ir_version,
+    check_opsets,
+    schema_of,
+)
 from stagecut.compiler.frontends.normal_form.walk import defined, given
 from stagecut.compiler.ir.errors import ModelError
 from stagecut.compiler.ir.text import suggestion
@@ -75,21 +79,12 @@ def _check_operator(
             where=where,
             fix=f"convert the model to opset {since} or newer",
         )
-    for problem in _malformed(node, _schema(node.op_type, imported, node.domain)):
+    for problem in _malformed(node, schema_of(node.op_type, imported, node.domain)):
         raise ModelError(
             problem,
             where=where,
             fix="check it with onnx.checker.check_model; export, copy or download it again",
         )
-
-
-@cache
-def _schema(op: str, version: int, domain: str) -> onnx.defs.OpSchema | None:
-    """None for an operator, or a version, that the package onnx does not know."""
-    try:
-        return onnx.defs.get_schema(op, version, domain)
-    except onnx.defs.SchemaError:
-        return None
 
 
 def _malformed(node: ir.Node, schema: onnx.defs.OpSchema | None) -> Iterator[str]:

@@ -1,4 +1,6 @@
-"""Which IR and opset versions ONNX Runtime loads, found by trying: it has no list to look up."""
+"""Which IR and opset versions ONNX Runtime loads, found by trying: it has no list to look up; and
+what an operator is in a version.
+"""
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
@@ -12,6 +14,15 @@ from stagecut.compiler.ir.errors import ModelError
 #: Versions that every ONNX Runtime loads that this project runs on.
 _IR = 8
 _OPSET = 17
+
+
+@cache
+def schema_of(op: str, version: int, domain: str) -> onnx.defs.OpSchema | None:
+    """None for an operator, or a version, that the package onnx does not know."""
+    try:
+        return onnx.defs.get_schema(op, version, domain)
+    except onnx.defs.SchemaError:
+        return None
 
 
 def check_ir_version(version: int, source: str) -> None:

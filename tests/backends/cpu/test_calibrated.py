@@ -11,13 +11,13 @@ import pytest
 
 from stagecut import backends
 from stagecut.backends.cpu import engine
-from stagecut.backends.quantised import products, sums
+from stagecut.backends.quantised import sums
 from stagecut.backends.quantised.quantise import quantised
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.backends.quantised.store import stored
 from stagecut.compiler.formats.node_ranges import Range, put_ranges
 from stagecut.compiler.onnx_runtime import ort
-from tests.support.calibrated import CASES, ranged, weights
+from tests.support.calibrated import CASES, check_near, check_stored, ranged, weights
 from tests.support.nodes import Sample, sample
 from tests.support.quantised import as_in_a_plan, in_few_bits
 
@@ -28,32 +28,14 @@ NARROW = Scheme.of("int8-static", "cpu.int8-static.serial", {"weights": "7"})
 @pytest.mark.parametrize("bits", ["7", "8"])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_outputs_are_near_those_of_the_reference(case: Sample, bits: str) -> None:
-    feeds = case.feeds()
-    device = backends.create(f"cpu.int8-static.serial:weights={bits}")
-    outputs = device.prepare(case.stage)(feeds)
-    for found, right in zip(outputs, case.reference(feeds), strict=True):
-        off = np.linalg.norm(found - right) / np.linalg.norm(right)
-        assert 0 < off < 0.03
+    check_near(f"cpu.int8-static.serial:weights={bits}", case)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_what_is_stored_computes_the_same_and_is_not_quantised_again(
     case: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    device, feeds = backends.create("cpu.int8-static.serial"), case.feeds()
-    expected = device.prepare(case.stage)(feeds)
-    held = backends.stored(device, case.stage)
-    read = as_in_a_plan(held, tmp_path)
-    names = {"w", "v"} & {*case.stage.model.graph.initializers}
-    assert in_few_bits(held) == in_few_bits(read) == names
-    monkeypatch.setattr(products, "_written", None)
-    for stage in (held, read):
-        for found, right in zip(device.prepare(stage)(feeds), expected, strict=True):
-            np.testing.assert_array_equal(found, right)
-    for name in names:
-        array = read.weight(name)
-        assert array.shape == case.stage.weight(name).shape
-        assert np.abs(array - case.stage.weight(name)).max() < 0.05
+    check_stored("cpu.int8-static.serial", case, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("scheme", [SCHEME, NARROW], ids=["8 bits", "7 bits"])

@@ -9,13 +9,13 @@ pytest.importorskip("openvino", reason="OpenVINO is an extra")
 
 from stagecut import backends
 from stagecut.backends.openvino import engine
-from stagecut.backends.quantised import products, sums
+from stagecut.backends.quantised import sums
 from stagecut.backends.quantised.scheme import Scheme
 from stagecut.compiler.formats.node_ranges import Range, put_ranges
 from stagecut.compiler.ir.errors import DeviceError
-from tests.support.calibrated import CASES, ranged, weights
+from tests.support.calibrated import CASES, check_near, check_stored, ranged, weights
 from tests.support.nodes import Sample, sample
-from tests.support.quantised import as_in_a_plan, in_few_bits
+from tests.support.quantised import as_in_a_plan
 
 NAME = "openvino.int8-static.serial"
 SCHEME = Scheme.of("int8-static", NAME, {}, narrow=sums.sums_are_narrow())
@@ -26,31 +26,15 @@ _INTEGERS = {"i8", "u8"}
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_outputs_are_near_those_of_the_reference(case: Sample) -> None:
-    feeds = case.feeds()
     for spec in (NAME, "openvino.int8-static"):
-        outputs = backends.create(spec).prepare(case.stage)(feeds)
-        for found, right in zip(outputs, case.reference(feeds), strict=True):
-            off = np.linalg.norm(found - right) / np.linalg.norm(right)
-            assert 0 < off < 0.03
+        check_near(spec, case)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_what_is_stored_computes_the_same_and_is_not_quantised_again(
     case: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    device, feeds = backends.create(NAME), case.feeds()
-    expected = device.prepare(case.stage)(feeds)
-    held = backends.stored(device, case.stage)
-    read = as_in_a_plan(held, tmp_path)
-    assert (
-        in_few_bits(held)
-        == in_few_bits(read)
-        == {"w", "v"} & {*case.stage.model.graph.initializers}
-    )
-    monkeypatch.setattr(products, "_written", None)
-    for stage in (held, read):
-        for found, right in zip(device.prepare(stage)(feeds), expected, strict=True):
-            np.testing.assert_array_equal(found, right)
+    check_stored(NAME, case, tmp_path, monkeypatch)
 
 
 def test_products_and_convolutions_are_of_integers() -> None:
