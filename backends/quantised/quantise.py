@@ -131,21 +131,23 @@ def _activated(y: ir.Value, range_: Range | None) -> tuple[ir.Value, Range | Non
 
 
 def _round_behind(graph: ir.Graph, value: ir.Value, scale: float, zero: int) -> None:
-    """Let all that read `value` read it rounded, where a node writes it; what the graph hands back
-    keeps its name."""
+    """Let all that read `value` read it rounded, where a node writes it, and it has been rounded
+    for none of them yet: that one may stand behind others. What the graph hands back keeps its
+    name."""
     name, readers, producer = str(value.name), value.uses(), value.producer()
     if producer is None:
         return
     write = _Writer(graph, f"{name}/rounded")
     result = write.rounded(value, scale, zero)
+    if not write.nodes:
+        return
     result.type, result.shape = value.type, value.shape
     for use in readers:
         use.node.replace_input_with(use.idx, result)
     if value.is_graph_output():
         graph.outputs[:] = [result if each is value else each for each in graph.outputs]
         value.name, result.name = f"{name}/before", name
-    if write.nodes:
-        graph.insert_after(producer, write.nodes)
+    graph.insert_after(producer, write.nodes)
 
 
 def _uint8(range_: Range) -> tuple[float, int]:

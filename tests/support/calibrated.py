@@ -78,6 +78,15 @@ CASES = {
             w=weights(16, 16, 1, 1),
         )
     ),
+    "a product that reads what a convolution does": ranged(
+        sample(
+            "(float[1, 16, 9, 9] x) => (float[1, 16, 9, 9] y) "
+            "{ s = Add(x, x) r = Relu(s) p = MatMul(r, v) h = Conv(r, w) a = Add(h, r) "
+            "y = Add(a, p) }",
+            w=weights(16, 16, 1, 1),
+            v=weights(9, 9),
+        )
+    ),
     "two that read the same, and one reads both": ranged(
         sample(
             "(float[1, 16, 9, 9] x) => (float[1, 8, 9, 9] y, float[1, 8, 9, 9] h) "
