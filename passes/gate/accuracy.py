@@ -158,8 +158,10 @@ def _flaw(
     if is_float(expected) or (_holds_numbers(expected) and limit.asked):
         if not expected.size:
             return None
-        rounded = 0.0 if nearby is None else _relative(nearby, expected, least)
-        return _beyond(name, _relative(output, expected, least), max(limit.relative, rounded))
+        most = limit.relative
+        if nearby is not None:
+            most = max(most, _relative(nearby, expected, least))
+        return _beyond(name, _relative(output, expected, least), most)
     wrong = _share(output, expected)
     if wrong <= (0.0 if nearby is None else _share(nearby, expected)):
         return None
